@@ -1,0 +1,3 @@
+//! What a member shows an operator: four-letter words and metrics.
+#![no_std]
+extern crate alloc;

@@ -1,0 +1,1 @@
+//! The load generator for any ZooKeeper-compatible server, and the limit probes.

@@ -1,0 +1,3 @@
+//! Log and snapshot files: layout, checksums, recovery, retention.
+#![no_std]
+extern crate alloc;

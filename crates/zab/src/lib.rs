@@ -1,0 +1,3 @@
+//! Agreement: which transactions are committed, and in which order.
+#![no_std]
+extern crate alloc;

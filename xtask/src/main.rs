@@ -1,0 +1,2 @@
+//! The project's own commands: check, test, bench.
+fn main() {}
