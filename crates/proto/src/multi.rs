@@ -1,0 +1,203 @@
+//! Several operations in one request. Source: `MultiOperationRecord`, `MultiResponse`; client-protocol.md §5.9.
+
+use alloc::vec::Vec;
+
+use crate::record::record;
+use crate::{
+    CheckVersionRequest, Code, CreateRequest, CreateTtlRequest, Decode, DecodeError, DeleteRequest, Encode,
+    OpCode, PathWatchRequest, Reader, SetDataRequest, Stat,
+};
+
+record! {
+    /// Before each item of a multi and of its response, and once more, with `done`, behind the last. 9 bytes.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+    pub struct MultiHeader {
+        /// An opcode, or -1.
+        pub kind: i32,
+        /// Whether this is the end.
+        pub done: bool,
+        /// In a response the item's code; in a request -1.
+        pub err: i32,
+    }
+}
+
+impl MultiHeader {
+    /// What stands behind the last item.
+    pub const END: Self = Self { kind: -1, done: true, err: -1 };
+}
+
+/// One operation of a multi or multiRead.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum MultiItem<'a> {
+    /// `create`, `create2` or `createContainer`, as `op` says.
+    Create {
+        /// Which of the three.
+        op: OpCode,
+        /// Its body.
+        request: CreateRequest<'a>,
+    },
+    /// `createTTL`.
+    CreateTtl(CreateTtlRequest<'a>),
+    /// `delete`.
+    Delete(DeleteRequest<'a>),
+    /// `setData`.
+    SetData(SetDataRequest<'a>),
+    /// `check`.
+    Check(CheckVersionRequest<'a>),
+    /// `getData`; in a multiRead only.
+    GetData(PathWatchRequest<'a>),
+    /// `getChildren`; in a multiRead only.
+    GetChildren(PathWatchRequest<'a>),
+}
+
+impl MultiItem<'_> {
+    /// Whether it belongs in a multiRead rather than in a multi.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        matches!(self, Self::GetData(_) | Self::GetChildren(_))
+    }
+}
+
+const CONTAINER: i32 = 4;
+const TTL_MODES: core::ops::RangeInclusive<i32> = 5..=6;
+const NO_ACL: DecodeError = DecodeError::Unknown { what: "access control list", value: -1 };
+
+/// Java turns items around while it decodes them: flags 4 makes any create a container, and a TTL item without
+/// a TTL mode is a plain create. Source: `Op.Create`, `Op.CreateTTL`.
+fn create_item<'a>(op: OpCode, request: CreateRequest<'a>) -> Result<MultiItem<'a>, DecodeError> {
+    if request.acl.is_none() {
+        return Err(NO_ACL);
+    }
+    match request.flags {
+        CONTAINER => Ok(MultiItem::Create { op: OpCode::CreateContainer, request }),
+        0..=3 => Ok(MultiItem::Create { op, request }),
+        flags => Err(DecodeError::Unknown { what: "create mode", value: flags.into() }),
+    }
+}
+
+fn ttl_item<'a>(request: CreateTtlRequest<'a>) -> Result<MultiItem<'a>, DecodeError> {
+    if request.acl.is_none() {
+        return Err(NO_ACL);
+    }
+    if TTL_MODES.contains(&request.flags) {
+        return Ok(MultiItem::CreateTtl(request));
+    }
+    let CreateTtlRequest { path, data, acl, flags, ttl_ms: _ } = request;
+    create_item(OpCode::Create, CreateRequest { path, data, acl, flags })
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the items of a multi are these and no others")]
+fn item<'a>(kind: i32, reader: &mut Reader<'a>) -> Result<MultiItem<'a>, DecodeError> {
+    let unknown = DecodeError::Unknown { what: "multi item", value: kind.into() };
+    let op = OpCode::from_number(kind).ok_or(unknown)?;
+    match op {
+        OpCode::Create | OpCode::Create2 | OpCode::CreateContainer => create_item(op, reader.take()?),
+        OpCode::CreateTtl => ttl_item(reader.take()?),
+        OpCode::Delete => reader.take().map(MultiItem::Delete),
+        OpCode::SetData => reader.take().map(MultiItem::SetData),
+        OpCode::Check => reader.take().map(MultiItem::Check),
+        OpCode::GetData => reader.take().map(MultiItem::GetData),
+        OpCode::GetChildren => reader.take().map(MultiItem::GetChildren),
+        _ => Err(unknown),
+    }
+}
+
+fn items<'a>(body: &'a [u8]) -> Result<Vec<MultiItem<'a>>, DecodeError> {
+    let mut reader = Reader::new(body);
+    let mut all: Vec<MultiItem<'a>> = Vec::new();
+    loop {
+        let header: MultiHeader = reader.take()?;
+        if header.done {
+            return Ok(all);
+        }
+        let next = item(header.kind, &mut reader)?;
+        if all.first().is_some_and(|first| first.is_read() != next.is_read()) {
+            return Err(DecodeError::Unknown {
+                what: "multi item beside the others",
+                value: header.kind.into(),
+            });
+        }
+        all.push(next);
+    }
+}
+
+/// The items of a multi, which may be none.
+///
+/// # Errors
+/// [`DecodeError`] for anything a Java server answers with `MarshallingError`, reads among the items included.
+pub fn decode_multi(body: &[u8]) -> Result<Vec<MultiItem<'_>>, DecodeError> {
+    let all = items(body)?;
+    match all.first() {
+        Some(first) if first.is_read() => {
+            Err(DecodeError::Unknown { what: "write in a multi", value: OpCode::GetData.number().into() })
+        }
+        _ => Ok(all),
+    }
+}
+
+/// The items of a multiRead, which may be none; or `Ok(None)` if they are writes, which is answered differently
+/// from bytes that cannot be decoded.
+///
+/// # Errors
+/// [`DecodeError`] when the bytes are no list of items.
+pub fn decode_multi_read(body: &[u8]) -> Result<Option<Vec<MultiItem<'_>>>, DecodeError> {
+    let all = items(body)?;
+    Ok(if all.first().is_some_and(|first| !first.is_read()) { None } else { Some(all) })
+}
+
+/// The result of one item of a multi.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum MultiResult<'a> {
+    /// `create`.
+    Created {
+        /// The whole path.
+        path: &'a str,
+    },
+    /// `create2`, `createContainer`, `createTTL`.
+    Created2 {
+        /// The whole path.
+        path: &'a str,
+        /// Of the new znode.
+        stat: Stat,
+    },
+    /// `delete`.
+    Deleted,
+    /// `setData`.
+    DataSet(Stat),
+    /// `check`.
+    Checked,
+    /// The item failed, or stands beside one that did.
+    Failed(Code),
+}
+
+impl Encode for MultiResult<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let header = |op: OpCode| MultiHeader { kind: op.number(), done: false, err: 0 };
+        match self {
+            Self::Created { path } => {
+                header(OpCode::Create).encode(out);
+                crate::wire::put_bytes(path.as_bytes(), out);
+            }
+            Self::Created2 { path, stat } => {
+                header(OpCode::Create2).encode(out);
+                crate::wire::put_bytes(path.as_bytes(), out);
+                stat.encode(out);
+            }
+            Self::Deleted => header(OpCode::Delete).encode(out),
+            Self::DataSet(stat) => {
+                header(OpCode::SetData).encode(out);
+                stat.encode(out);
+            }
+            Self::Checked => header(OpCode::Check).encode(out),
+            Self::Failed(code) => {
+                MultiHeader { kind: -1, done: false, err: code.number() }.encode(out);
+                code.encode(out);
+            }
+        }
+    }
+}
+
+/// A decoder that takes a whole record off bytes that hold nothing else; bytes behind it are ignored, as Java does.
+pub(crate) fn whole<'a, T: Decode<'a>>(bytes: &'a [u8]) -> Result<T, DecodeError> {
+    Reader::new(bytes).take()
+}
