@@ -1,2 +1,59 @@
-//! The project's own commands: check, test, bench.
-fn main() {}
+//! The project's own commands. `cargo xtask` without a word prints them.
+//!
+//! They are one program instead of shell scripts so that a developer's machine and CI run the very same steps.
+
+mod arrows;
+mod bench;
+mod check;
+mod compat;
+mod licences;
+mod run;
+mod setup;
+mod summary;
+mod test;
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  setup                       install what the compatibility lanes need, below target/compat
+  check                       formatting, lints, documentation, crate arrows, licences, unit tests
+  test                        everything CI runs: setup, release build, unit tests, all lanes
+  compat [--lane NAME]...     setup, release build, and the named lanes (all without --lane)
+         [--target T]         oxkeeper (default), apache, or a release such as apache-3.8.6
+         [--rounds N]         rounds of the kill9 lane
+         [--seconds N]        length of the differential lane
+  bench --against apache      compare speed and memory with Apache, write bench/RESULTS.md
+";
+
+/// Says what came out as an exit code: 0, or 1 with the error on stderr.
+#[expect(clippy::print_stderr, reason = "a command line program tells its error here")]
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    match dispatch(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the command the first word names.
+fn dispatch(words: &[String]) -> Result<()> {
+    let Some((command, rest)) = words.split_first() else {
+        bail!("which command?\n\n{USAGE}");
+    };
+    match (command.as_str(), rest) {
+        ("setup", []) => setup::setup(),
+        ("check", []) => check::check(),
+        ("test", []) => test::test(),
+        ("compat", rest) => compat::compat(rest),
+        ("bench", rest) => bench::bench(rest),
+        _ => bail!("`{}` is no command\n\n{USAGE}", words.join(" ")),
+    }
+}
