@@ -7,4 +7,5 @@
 //! The lanes need programs that `cargo xtask setup` installs below `target/compat`, so they run from
 //! `cargo xtask test` and `cargo xtask compat`, not from plain `cargo test`.
 
+pub mod diff;
 pub mod harness;
