@@ -1,5 +1,6 @@
 //! The load generator for any ZooKeeper-compatible server, the limit probes, and the comparison with Apache's.
 
+mod compare;
 mod connection;
 mod engine;
 mod load;
@@ -51,6 +52,8 @@ enum Command {
     /// Runs one limit probe.
     #[command(subcommand)]
     Probe(probe::Probe),
+    /// Measures Apache's server, another and the limit probes side by side.
+    Compare(compare::CompareOptions),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -116,6 +119,7 @@ fn main() -> Result<()> {
         }
         Command::Run(options) => run(&options),
         Command::Probe(probe) => probe.run(),
+        Command::Compare(options) => compare::run(options),
     }
 }
 

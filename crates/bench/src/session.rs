@@ -178,9 +178,9 @@ pub(crate) fn read_frame(stream: &mut TcpStream) -> Result<Vec<u8>> {
 }
 
 fn read_exact(stream: &mut TcpStream, place: &mut [u8]) -> Result<()> {
-    stream.read_exact(place).map_err(|error| match error.kind() {
-        ErrorKind::WouldBlock => anyhow::anyhow!("the server did not answer within {PATIENCE:?}"),
-        ErrorKind::UnexpectedEof => anyhow::anyhow!("the server closed the connection"),
-        _ => error.into(),
-    })
+    match stream.read_exact(place) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => bail!("no answer within {PATIENCE:?}"),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => bail!("the server closed the connection"),
+        done => Ok(done?),
+    }
 }

@@ -1,0 +1,229 @@
+//! The servers under comparison as child processes: equal configuration, own directories, killed by pid at the end.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::measure::SESSION_TIMEOUT_MS;
+use crate::session::{Session, close_all};
+use crate::wire::Call;
+use crate::workload::Workload;
+
+/// The longest any server may take to its first reply.
+const START_PATIENCE: Duration = Duration::from_secs(180);
+/// How often a starting server is tried.
+const START_STEP: Duration = Duration::from_millis(1);
+
+/// Which program.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    /// Apache's, from a class path, with this heap and collector.
+    Apache { class_path: String, heap: String, collector: String },
+    /// Ours, an executable that takes a `zoo.cfg`.
+    Ours { binary: PathBuf },
+}
+
+impl Kind {
+    /// How it is called in tables.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Apache { .. } => "apache",
+            Self::Ours { .. } => "ours",
+        }
+    }
+
+    fn command(&self, config: &Path) -> Command {
+        match self {
+            Self::Apache { class_path, heap, collector } => {
+                let mut command = Command::new("java");
+                command.arg("-Dzookeeper.admin.enableServer=false").arg(format!("-Xmx{heap}"));
+                command.arg(format!("-XX:+Use{collector}GC")).args(["-cp", class_path]);
+                command.arg("org.apache.zookeeper.server.quorum.QuorumPeerMain").arg(config);
+                command
+            }
+            Self::Ours { binary } => {
+                let mut command = Command::new(binary);
+                command.arg(config);
+                command
+            }
+        }
+    }
+}
+
+/// A running server with its directory; dropping it kills the process and keeps the directory.
+pub(crate) struct Server {
+    pub(crate) kind: Kind,
+    pub(crate) addr: SocketAddr,
+    pub(crate) dir: PathBuf,
+    child: Child,
+}
+
+impl Server {
+    /// Starts on an empty data directory below `root` and waits for the first reply.
+    pub(crate) fn start(kind: &Kind, root: &Path) -> Result<Self> {
+        let dir = root.join(kind.name());
+        if dir.exists() {
+            fs::remove_dir_all(&dir)?;
+        }
+        fs::create_dir_all(&dir)?;
+        let addr = free_address()?;
+        fs::write(dir.join("zoo.cfg"), config(&dir, addr))?;
+        let child = spawn(kind, &dir)?;
+        let mut server = Self { kind: kind.clone(), addr, dir, child };
+        server.first_reply("/")?;
+        Ok(server)
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// kill -9.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Starts again on the same data; the time from the start of the process to its first reply, for `path`.
+    pub(crate) fn restart(&mut self, path: &str) -> Result<Duration> {
+        let start = Instant::now();
+        self.child = spawn(&self.kind, &self.dir)?;
+        self.first_reply(path)?;
+        Ok(start.elapsed())
+    }
+
+    fn first_reply(&mut self, path: &str) -> Result<()> {
+        let deadline = Instant::now() + START_PATIENCE;
+        loop {
+            // A server that loads its data may refuse, accept and close, or keep the connection waiting.
+            let answered = Session::open(self.addr, SESSION_TIMEOUT_MS).and_then(|mut session| {
+                let err = session.call(Call::Exists, path)?.err;
+                Ok((session, err))
+            });
+            match answered {
+                Ok((session, 0)) => return close_all(vec![session]),
+                Ok((_, err)) => bail!("{} answers error {err} for {path} after its start", self.kind.name()),
+                Err(error) if Instant::now() > deadline => return Err(error),
+                Err(_) => {}
+            }
+            if let Some(status) = self.child.try_wait()? {
+                let log = self.dir.join("server.log");
+                bail!("{} ended at its start: {status}; see {}", self.kind.name(), log.display());
+            }
+            std::thread::sleep(START_STEP);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have been killed already.
+        let _ = self.kill();
+    }
+}
+
+fn spawn(kind: &Kind, dir: &Path) -> Result<Child> {
+    let log = File::options().create(true).append(true).open(dir.join("server.log"))?;
+    let mut command = kind.command(&dir.join("zoo.cfg"));
+    command.current_dir(dir).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    command.spawn().with_context(|| format!("starting {}", kind.name()))
+}
+
+/// The configuration of all servers. `snapCount` stays at its default and `forceSync` on.
+fn config(dir: &Path, addr: SocketAddr) -> String {
+    format!(
+        "tickTime=2000\ndataDir={}\nclientPort={}\nclientPortAddress={}\nmaxClientCnxns=0\n\
+         minSessionTimeout=4000\nmaxSessionTimeout={SESSION_TIMEOUT_MS}\nclientPortListenBacklog=4096\n\
+         globalOutstandingLimit=20000\nautopurge.purgeInterval=0\n",
+        dir.join("data").display(),
+        addr.port(),
+        addr.ip(),
+    )
+}
+
+/// A loopback port nobody listens on now.
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// A probe server for one workload; killed when dropped.
+pub(crate) struct ProbeServer {
+    pub(crate) addr: SocketAddr,
+    child: Child,
+}
+
+impl ProbeServer {
+    /// Starts L1 or L3 with the workload's reply sizes, its log in `dir`.
+    pub(crate) fn start(workload: &Workload, dir: &Path) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["probe", workload.limit.id()]);
+        if workload.limit == crate::workload::Limit::LogEcho {
+            command.arg("--dir").arg(dir);
+        }
+        for (opcode, bytes) in workload.replies() {
+            command.arg("--reply").arg(format!("{opcode}={bytes}"));
+        }
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().context("a piped child has a standard output")?;
+        BufReader::new(stdout).read_line(&mut line)?;
+        let addr = line.trim().parse().context("the probe did not say its address")?;
+        Ok(Self { addr, child })
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for ProbeServer {
+    fn drop(&mut self) {
+        kill(&mut self.child);
+    }
+}
+
+/// Loops under SCHED_IDLE, one for each CPU, that keep the CPUs from halting and give way to everything.
+///
+/// Without them the same depth-1 echo moves between 25 and 365 us on a virtual machine.
+pub(crate) struct Awake {
+    children: Vec<Child>,
+}
+
+impl Awake {
+    /// Starts the loops when `wanted`.
+    pub(crate) fn start(wanted: bool) -> Result<Self> {
+        let cpus = if wanted { std::thread::available_parallelism()?.get() } else { 0 };
+        let exe = std::env::current_exe()?;
+        let spin = |_| {
+            let mut command = Command::new("chrt");
+            command.args(["-i", "0"]).arg(&exe).args(["probe", "spin"]).stdin(Stdio::null());
+            command.spawn().context("starting `chrt -i 0` (package util-linux)")
+        };
+        Ok(Self { children: (0..cpus).map(spin).collect::<Result<_>>()? })
+    }
+
+    /// The processes.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.children.iter().map(Child::id).collect()
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        self.children.iter_mut().for_each(kill);
+    }
+}
+
+/// Kills and reaps a child; one that has ended already is fine.
+fn kill(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
