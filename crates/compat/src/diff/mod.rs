@@ -6,9 +6,22 @@
 //!
 //! It is a black box: the client in [`wire`], [`op`] and [`reply`] shares no line with the server. A round of Apache against
 //! Apache must find nothing, which proves the test itself.
+//!
+//! Everything has one defined place because only one slot acts at a time, and after each step every open connection is pinged:
+//! what arrives before the answer belongs to that step.
 
+pub mod allowed;
+pub mod compare;
+pub mod generate;
+pub mod link;
 pub mod op;
 pub mod reply;
+pub mod report;
 pub mod rng;
+pub mod run;
 pub mod show;
+pub mod shrink;
+pub mod side;
+pub mod step;
 pub mod wire;
+pub mod words;

@@ -31,9 +31,9 @@ impl Rng {
     }
 
     /// One of several, which are not none.
-    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         let index = self.below(from.len());
-        from.get(index).expect("below the length")
+        *from.get(index).expect("below the length")
     }
 
     /// One of several, each as likely as its weight says.

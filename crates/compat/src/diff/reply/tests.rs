@@ -28,8 +28,8 @@ fn a_stat() -> Stat {
     Stat {
         czxid: 2,
         mzxid: 5,
-        ctime: 0x1_a203_076a_c6,
-        mtime: 0x1_a203_0776_fe,
+        ctime: 0x01a2_0307_6ac6,
+        mtime: 0x01a2_0307_76fe,
         version: 1,
         cversion: 1,
         aversion: 0,
@@ -90,7 +90,7 @@ fn create2_answers_with_path_and_stat() {
         panic!("no create2 reply");
     };
     assert_eq!(path, Text::of("/a/e-0000000000"));
-    assert_eq!((stat.owner, stat.pzxid, stat.ctime), (0x0100_0021_c96c_0000, 3, 0x1_a203_076d_21));
+    assert_eq!((stat.owner, stat.pzxid, stat.ctime), (0x0100_0021_c96c_0000, 3, 0x01a2_0307_6d21));
 }
 
 #[test]

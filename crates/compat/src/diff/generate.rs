@@ -1,0 +1,550 @@
+//! Draws steps from a seed. It sees which slots are open, so that few steps are wasted, and otherwise only its own numbers.
+
+use super::op::{Create, Op, Read};
+use super::rng::Rng;
+use super::step::{Connect, Cut, LastZxid, Mangle, Password, Request, Step, Which};
+use super::wire::{List, Text};
+use super::words;
+
+/// What a round knows about itself while steps are drawn.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Per slot, whether it has a connection.
+    pub open: Vec<bool>,
+    /// How many sessions were created so far.
+    pub sessions: usize,
+    /// The newest zxid seen.
+    pub zxid: i64,
+}
+
+/// Draws one step after the other.
+#[derive(Clone, Debug)]
+pub struct Generator {
+    rng: Rng,
+    xid: i32,
+    /// The servers refuse what exceeds a quota. They look at the *applied* counters, so a write must not follow another one
+    /// that may still be on its way.
+    quotas_enforced: bool,
+}
+
+/// Kinds of requests, to be drawn by weight.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Create,
+    CreateTtl,
+    Delete,
+    Read,
+    SetData,
+    GetAcl,
+    SetAcl,
+    Sync,
+    Ping,
+    Multi,
+    MultiRead,
+    Reconfig,
+    CheckWatches,
+    RemoveWatches,
+    AddWatch,
+    SetWatches,
+    Ephemerals,
+    Number,
+    WhoAmI,
+}
+
+const PIPELINED: [(usize, Kind); 19] = [
+    (180, Kind::Create),
+    (20, Kind::CreateTtl),
+    (90, Kind::Delete),
+    (180, Kind::Read),
+    (90, Kind::SetData),
+    (30, Kind::GetAcl),
+    (35, Kind::SetAcl),
+    (15, Kind::Sync),
+    (10, Kind::Ping),
+    (90, Kind::Multi),
+    (20, Kind::MultiRead),
+    (5, Kind::Reconfig),
+    (25, Kind::CheckWatches),
+    (25, Kind::RemoveWatches),
+    (50, Kind::AddWatch),
+    (25, Kind::SetWatches),
+    (15, Kind::Ephemerals),
+    (15, Kind::Number),
+    (10, Kind::WhoAmI),
+];
+
+const IN_MULTI: [(usize, Kind); 7] = [
+    (40, Kind::Create),
+    (6, Kind::CreateTtl),
+    (20, Kind::Delete),
+    (20, Kind::SetData),
+    (1, Kind::Read),
+    (1, Kind::SetAcl),
+    (1, Kind::AddWatch),
+];
+
+impl Generator {
+    /// Starts the sequence of a seed.
+    pub fn new(seed: u64, quotas_enforced: bool) -> Self {
+        Self { rng: Rng::new(seed), xid: 0, quotas_enforced }
+    }
+
+    /// The next step.
+    pub fn step(&mut self, view: &View) -> Step {
+        let slot = self.rng.below(view.open.len());
+        if !view.open.get(slot).is_some_and(|open| *open) {
+            return Step::Connect { slot, connect: self.connect(view) };
+        }
+        match self.rng.below(1000) {
+            0..22 => Step::Connect { slot, connect: self.connect(view) },
+            22..34 => Step::Drop { slot, partial: self.partial() },
+            34..44 => Step::Junk { slot, bytes: self.junk() },
+            44..50 => Step::First { bytes: self.first() },
+            50..51 => Step::Restart,
+            51..66 => self.alone(slot, Op::CloseSession),
+            66..90 => self.auth(slot),
+            90..98 => self.odd_request(slot),
+            98..100 => self.frame_at_the_limit(slot),
+            100..125 => self.quota(slot),
+            125..230 => self.burst(slot, view),
+            _ => {
+                let op = self.op(view);
+                self.alone_mangled(slot, op)
+            }
+        }
+    }
+
+    fn alone(&mut self, slot: usize, op: Op) -> Step {
+        let requests = vec![Request { xid: self.xid(&op), op, mangle: Mangle::None }];
+        Step::Burst { slot, requests, cut: self.cut() }
+    }
+
+    fn alone_mangled(&mut self, slot: usize, op: Op) -> Step {
+        let requests = vec![self.request(op)];
+        Step::Burst { slot, requests, cut: self.cut() }
+    }
+
+    fn request(&mut self, op: Op) -> Request {
+        let mangle = self.mangle(&op);
+        Request { xid: self.xid(&op), op, mangle }
+    }
+
+    fn xid(&mut self, op: &Op) -> i32 {
+        self.xid += 1;
+        match op {
+            Op::Auth { .. } if self.rng.chance(80) => -4,
+            Op::SetWatches { .. } if self.rng.chance(80) => -8,
+            Op::Ping if self.rng.chance(80) => -2,
+            _ if self.rng.chance(3) => self.rng.pick(&[0, -2, -3, -4, -8, i32::MIN, i32::MAX, 1]),
+            _ => self.xid,
+        }
+    }
+
+    fn mangle(&mut self, op: &Op) -> Mangle {
+        if self.rng.chance(95) {
+            return Mangle::None;
+        }
+        // A changed byte could turn a TTL negative behind flags that are none of a TTL node's, which stops Apache.
+        let flips = !matches!(op, Op::CreateTtl { .. });
+        match self.rng.below(if flips { 5 } else { 3 }) {
+            0 | 1 => Mangle::Truncate(1 + self.rng.below(24)),
+            2 => {
+                let length = 1 + self.rng.below(9);
+                Mangle::Trailing(self.rng.bytes(length))
+            }
+            _ => Mangle::Flip(self.rng.below(64), 1 << self.rng.below(8)),
+        }
+    }
+
+    fn cut(&mut self) -> Cut {
+        match self.rng.below(20) {
+            0 => Cut::Bytes,
+            1 => Cut::Pieces(1 + self.rng.below(30)),
+            _ => Cut::Whole,
+        }
+    }
+
+    fn burst(&mut self, slot: usize, view: &View) -> Step {
+        let mut requests = Vec::new();
+        // Authentication is answered on arrival, so it goes first or its reply has no fixed place.
+        if self.rng.chance(10) {
+            let auth = Some(words::good_login(&mut self.rng));
+            let op = Op::Auth { kind: 0, scheme: Text::of("digest"), auth };
+            let xid = self.xid(&op);
+            requests.push(Request { xid, op, mangle: Mangle::None });
+        }
+        let mut written = false;
+        for _index in 0..2 + self.rng.below(10) {
+            let op = self.op(view);
+            let writes = is_write(&op);
+            if self.quotas_enforced && writes && written {
+                continue;
+            }
+            written |= writes;
+            requests.push(self.request(op));
+        }
+        if self.rng.chance(6) {
+            requests.push(Request { xid: self.xid(&Op::Ping), op: Op::CloseSession, mangle: Mangle::None });
+        }
+        let cut = self.cut();
+        Step::Burst { slot, requests, cut }
+    }
+
+    fn op(&mut self, view: &View) -> Op {
+        let kind = self.rng.weighted(&PIPELINED);
+        self.op_of(kind, view)
+    }
+
+    fn op_of(&mut self, kind: Kind, view: &View) -> Op {
+        let rng = &mut self.rng;
+        match kind {
+            Kind::Create => create(rng),
+            Kind::CreateTtl => create_ttl(rng),
+            Kind::Delete => Op::Delete { path: words::path(rng), version: words::version(rng) },
+            Kind::Read => {
+                let kind = rng.pick(&[Read::Exists, Read::GetData, Read::GetChildren, Read::GetChildren2]);
+                Op::Read { kind, path: words::path(rng), watch: rng.chance(50) }
+            }
+            Kind::SetData => {
+                Op::SetData { path: words::path(rng), data: words::data(rng), version: words::version(rng) }
+            }
+            Kind::GetAcl => Op::GetAcl { path: words::path(rng) },
+            Kind::SetAcl => {
+                Op::SetAcl { path: words::path(rng), acl: words::acl(rng), version: words::version(rng) }
+            }
+            Kind::Sync => Op::Sync { path: words::path(rng) },
+            Kind::Ping => Op::Ping,
+            Kind::Multi => self.multi(view),
+            Kind::MultiRead => self.multi_read(view),
+            Kind::Reconfig => reconfig(rng),
+            Kind::CheckWatches => Op::CheckWatches { path: words::path(rng), kind: watch_kind(rng) },
+            Kind::RemoveWatches => Op::RemoveWatches { path: words::path(rng), kind: watch_kind(rng) },
+            Kind::AddWatch => {
+                let mode = if rng.chance(95) { rng.pick(&[0, 1]) } else { rng.pick(&[2, -1, i32::MAX]) };
+                Op::AddWatch { path: words::path(rng), mode }
+            }
+            Kind::SetWatches => set_watches(rng, view.zxid),
+            Kind::Ephemerals => Op::GetEphemerals { prefix: words::path(rng) },
+            Kind::Number => Op::GetAllChildrenNumber { path: words::path(rng) },
+            Kind::WhoAmI => Op::WhoAmI,
+        }
+    }
+
+    fn multi(&mut self, view: &View) -> Op {
+        let mut items = Vec::new();
+        for _index in 0..self.rng.below(6) {
+            if self.rng.chance(15) {
+                let path = words::path(&mut self.rng);
+                items.push(Op::Check { path, version: words::version(&mut self.rng) });
+                continue;
+            }
+            let kind = self.rng.weighted(&IN_MULTI);
+            items.push(self.op_of(kind, view));
+        }
+        Op::Multi { read: self.rng.chance(1), items, end: self.end() }
+    }
+
+    fn multi_read(&mut self, view: &View) -> Op {
+        let mut items = Vec::new();
+        for _index in 0..self.rng.below(6) {
+            let kind = self.rng.pick(&[Read::GetData, Read::GetChildren]);
+            items.push(Op::Read { kind, path: words::path(&mut self.rng), watch: self.rng.chance(30) });
+        }
+        if self.rng.chance(5) {
+            items.push(self.op_of(Kind::Delete, view));
+        }
+        Op::Multi { read: self.rng.chance(95), items, end: self.end() }
+    }
+
+    /// The type in the last header of a multi, which nobody reads.
+    fn end(&mut self) -> i32 {
+        if self.rng.chance(95) { -1 } else { self.rng.pick(&[0, 1, 14, 999]) }
+    }
+
+    fn auth(&mut self, slot: usize) -> Step {
+        let (scheme, auth) = if self.rng.chance(70) {
+            (Text::of("digest"), Some(words::good_login(&mut self.rng)))
+        } else {
+            words::odd_login(&mut self.rng)
+        };
+        let kind = if self.rng.chance(80) { 0 } else { self.rng.int() };
+        self.alone_mangled(slot, Op::Auth { kind, scheme, auth })
+    }
+
+    /// Numbers that are no request, `check` outside a multi, and SASL on a server without it.
+    fn odd_request(&mut self, slot: usize) -> Step {
+        let op = match self.rng.below(4) {
+            0 => Op::Check { path: words::path(&mut self.rng), version: words::version(&mut self.rng) },
+            1 => {
+                let token = if self.rng.chance(20) { None } else { Some(self.rng.bytes(3)) };
+                Op::Sasl { token }
+            }
+            _ => {
+                let code = self.rng.pick(&[0, 10, -1, 23, 99, 108, 109, 1000, -2, -12, i32::MIN, i32::MAX]);
+                let length = self.rng.below(20);
+                Op::Other { code, body: self.rng.bytes(length) }
+            }
+        };
+        self.alone(slot, op)
+    }
+
+    /// A frame of exactly the largest size, or one byte more, which ends the connection.
+    fn frame_at_the_limit(&mut self, slot: usize) -> Step {
+        let path = words::plain_path(&mut self.rng);
+        let mut op = Op::SetData { path, data: Some(Vec::new()), version: -1 };
+        let room = 1_048_575 - 8 - op.body().len();
+        if let Op::SetData { data, .. } = &mut op {
+            *data = Some(vec![b'.'; room]);
+        }
+        if self.rng.chance(60) {
+            return self.alone(slot, op);
+        }
+        if let Op::SetData { data: Some(data), .. } = &mut op {
+            data.push(b'.');
+        }
+        let frame = Request { xid: 1, op, mangle: Mangle::None }.frame();
+        Step::Junk { slot, bytes: frame.into_iter().take(64).collect() }
+    }
+
+    /// What `setquota` and `delquota` do, and what nobody should.
+    fn quota(&mut self, slot: usize) -> Step {
+        let subject = self.rng.pick(&words::QUOTA_SUBJECTS);
+        let limits = format!("/zookeeper/quota{subject}/zookeeper_limits");
+        let stats = format!("/zookeeper/quota{subject}/zookeeper_stats");
+        let node = if self.rng.chance(50) { &limits } else { &stats };
+        let op = match self.rng.below(10) {
+            0..5 => return self.set_quota(slot, subject, &limits, &stats),
+            5 => Op::Delete { path: Text::of(node), version: -1 },
+            6 => Op::SetData {
+                path: Text::of(node),
+                data: Some(words::limits(&mut self.rng)),
+                version: words::version(&mut self.rng),
+            },
+            7 => Op::Multi {
+                read: false,
+                items: [&limits, &stats]
+                    .map(|path| Op::Delete { path: Text::of(path), version: -1 })
+                    .to_vec(),
+                end: -1,
+            },
+            _ => Op::Read { kind: Read::GetData, path: Text::of(&stats), watch: true },
+        };
+        self.alone(slot, op)
+    }
+
+    fn set_quota(&mut self, slot: usize, subject: &str, limits: &str, stats: &str) -> Step {
+        let mut nodes: Vec<(String, Vec<u8>)> = Vec::new();
+        for (at, _) in subject.match_indices('/').skip(1).chain([(subject.len(), "")]) {
+            let above = subject.get(..at).expect("at a slash or the end");
+            nodes.push((format!("/zookeeper/quota{above}"), Vec::new()));
+        }
+        nodes.push((limits.to_owned(), words::limits(&mut self.rng)));
+        nodes.push((stats.to_owned(), b"count=0,bytes=0".to_vec()));
+        let ops = nodes.into_iter().map(|(path, data)| Op::Create {
+            kind: Create::Create,
+            path: Text::of(&path),
+            data: Some(data),
+            acl: List::Of(vec![super::wire::Acl {
+                perms: 31,
+                scheme: Text::of("world"),
+                id: Text::of("anyone"),
+            }]),
+            flags: 0,
+        });
+        let requests = ops.map(|op| Request { xid: self.xid(&op), op, mangle: Mangle::None }).collect();
+        Step::Burst { slot, requests, cut: Cut::Whole }
+    }
+
+    /// The beginning of a frame that never ends.
+    fn partial(&mut self) -> Vec<u8> {
+        if self.rng.chance(70) {
+            return Vec::new();
+        }
+        let frame = Request { xid: 1, op: create(&mut self.rng), mangle: Mangle::None }.frame();
+        let length = self.rng.below(frame.len());
+        frame.into_iter().take(length).collect()
+    }
+
+    /// Length bytes no server follows, and headers that are too short.
+    fn junk(&mut self) -> Vec<u8> {
+        let words: [&[u8]; 10] = [
+            &[255; 4],
+            &[255, 255, 255, 253],
+            &[128, 0, 0, 0],
+            &[0, 16, 0, 0],
+            &[127, 255, 255, 255],
+            b"ruok",
+            b"GET / HTTP/1.1\r\n\r\n",
+            &[0, 0, 0, 1, 7],
+            &[0, 0, 0, 4, 0, 0, 0, 1],
+            &[0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0],
+        ];
+        self.rng.pick(&words).to_vec()
+    }
+
+    /// The same in place of a `ConnectRequest`. Only frames whose end arrives: a server may wait for the rest of others.
+    fn first(&mut self) -> Vec<u8> {
+        let words: [&[u8]; 9] = [
+            &[255; 4],
+            &[255, 255, 255, 253],
+            &[0, 16, 0, 0],
+            b"ruok",
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"zzzz",
+            &[0, 0, 0, 0],
+            &[0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 11],
+            &[0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        ];
+        self.rng.pick(&words).to_vec()
+    }
+
+    fn connect(&mut self, view: &View) -> Connect {
+        let rng = &mut self.rng;
+        let session = match rng.below(100) {
+            0..55 => Which::New,
+            55..97 if view.sessions > 0 => {
+                // The last few are the ones that may still live.
+                Which::Known(view.sessions - 1 - rng.below(view.sessions.min(8)))
+            }
+            _ => Which::Foreign(rng.pick(&[1, -1, i64::MIN, 0x0100_0000_0000_0001, 0x0500_1234_5678_9abc])),
+        };
+        let password = match rng.below(100) {
+            0..88 => Password::Right,
+            _ => {
+                rng.pick(&[Password::Wrong, Password::Null, Password::Empty, Password::Long, Password::Short])
+            }
+        };
+        let seen = match rng.below(100) {
+            0..60 => LastZxid::Zero,
+            60..92 => LastZxid::Newest,
+            92..96 => LastZxid::Old(rng.pick(&[-1, i64::MIN])),
+            _ => LastZxid::Ahead(rng.pick(&[1, 1000, i64::MAX])),
+        };
+        let timeout = match rng.below(4) {
+            0 => rng.pick(&[0, -5, 1, 399_999, 400_000, 600_000, 600_001, i32::MAX, i32::MIN]),
+            _ => 500_000,
+        };
+        let read_only = rng.pick(&[None, Some(0), Some(0), Some(0), Some(1), Some(7)]);
+        let trailing = if rng.chance(10) { rng.bytes(5) } else { Vec::new() };
+        let protocol = if rng.chance(90) { 0 } else { rng.int() };
+        Connect { session, password, seen, timeout, protocol, read_only, trailing }
+    }
+}
+
+/// Whether it is a transaction.
+fn is_write(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Create { .. }
+            | Op::CreateTtl { .. }
+            | Op::Delete { .. }
+            | Op::SetData { .. }
+            | Op::SetAcl { .. }
+            | Op::Multi { read: false, .. }
+            | Op::Reconfig { .. }
+    )
+}
+
+fn create(rng: &mut Rng) -> Op {
+    let kind = rng.pick(&[Create::Create, Create::Create, Create::Create2, Create::Container]);
+    let flags = match rng.below(20) {
+        0..9 => 0,
+        9..18 => i32::try_from(rng.below(5)).expect("small"),
+        18 => i32::try_from(rng.below(8)).expect("small"),
+        _ => rng.pick(&[-1, 7, 8, i32::MIN, i32::MAX]),
+    };
+    Op::Create { kind, path: words::path(rng), data: words::data(rng), acl: words::acl(rng), flags }
+}
+
+/// Never with a negative TTL behind flags below 5: the original stops at it, and at its own log ever after.
+fn create_ttl(rng: &mut Rng) -> Op {
+    let flags = match rng.below(20) {
+        0..16 => rng.pick(&[5, 6]),
+        16..18 => i32::try_from(rng.below(5)).expect("small"),
+        _ => rng.pick(&[7, -1, i32::MAX]),
+    };
+    let honest = [1, 60_000, 3_600_000, 0xff_ffff_ffff, 0x100_0000_0000, i64::MAX, 0];
+    let ttl = match rng.below(10) {
+        0 if flags >= 5 => rng.pick(&[-1, i64::MIN]),
+        0..6 => 3_600_000,
+        _ => rng.pick(&honest),
+    };
+    Op::CreateTtl { path: words::path(rng), data: words::data(rng), acl: words::acl(rng), flags, ttl }
+}
+
+fn reconfig(rng: &mut Rng) -> Op {
+    let text = |rng: &mut Rng| {
+        let some = rng.pick(&["", "1", "x", "server.2=127.0.0.1:1:2;3"]);
+        if rng.chance(40) { Text::null() } else { Text::of(some) }
+    };
+    Op::Reconfig {
+        joining: text(rng),
+        leaving: text(rng),
+        members: text(rng),
+        config: i64::from(words::version(rng)),
+    }
+}
+
+fn watch_kind(rng: &mut Rng) -> i32 {
+    if rng.chance(95) { rng.pick(&[1, 2, 3, 3, 4, 5]) } else { rng.pick(&[0, 6, -1, i32::MAX]) }
+}
+
+fn set_watches(rng: &mut Rng, zxid: i64) -> Op {
+    let relative = match rng.below(10) {
+        0 => 0,
+        1 => rng.pick(&[-1, i64::MIN, i64::MAX]),
+        _ => zxid - i64::try_from(rng.below(20)).expect("small"),
+    };
+    let count = if rng.chance(50) { 3 } else { 5 };
+    let lists = (0..count).map(|_index| match rng.below(60) {
+        0 => List::Count(-1),
+        1 => List::Count(-2),
+        _ => List::Of((0..rng.below(4)).map(|_path| words::path(rng)).collect()),
+    });
+    Op::SetWatches { relative, lists: lists.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view() -> View {
+        View { open: vec![true; 4], sessions: 9, zxid: 100 }
+    }
+
+    #[test]
+    fn a_seed_is_a_sequence() {
+        let draw = |seed| {
+            let mut generator = Generator::new(seed, false);
+            (0..500).map(|_index| generator.step(&view())).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(3), draw(3));
+        assert_ne!(draw(3), draw(4));
+    }
+
+    #[test]
+    fn what_stops_apache_is_never_drawn() {
+        let stops = |op: &Op| matches!(op, Op::CreateTtl { flags, ttl, .. } if *flags < 5 && *ttl < 0);
+        let mut generator = Generator::new(11, false);
+        for _index in 0..20_000 {
+            let Step::Burst { requests, .. } = generator.step(&view()) else { continue };
+            for Request { xid, op, .. } in requests {
+                assert_ne!(xid, -1, "its reply would look like an event");
+                assert!(!stops(&op), "{op}");
+                assert!(![20, -10].contains(&op.code()), "{op}");
+            }
+        }
+    }
+
+    #[test]
+    fn with_enforced_quotas_a_burst_writes_once() {
+        let mut generator = Generator::new(12, true);
+        let mut bursts = 0;
+        for _index in 0..5_000 {
+            let Step::Burst { requests, .. } = generator.burst(0, &view()) else { panic!("no burst") };
+            assert!(requests.iter().filter(|request| is_write(&request.op)).count() <= 1);
+            bursts += usize::from(requests.len() > 3);
+        }
+        assert!(bursts > 1000);
+    }
+}
