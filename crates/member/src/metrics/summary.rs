@@ -113,9 +113,10 @@ pub fn average(sum: i64, count: u64) -> f64 {
     )]
     let quotient = sum as f64 / count as f64;
     // Formatting rounds a tie to even. A double lies exactly between two four-digit decimals only as an odd
-    // multiple of 1/32, and one step away from zero makes it no tie.
-    let tie = (quotient * 32.0) % 2.0;
-    let quotient = if tie == 1.0 || tie == -1.0 { f64::from_bits(quotient.to_bits() + 1) } else { quotient };
+    // multiple of 1/32, and one step away from zero makes it no tie. From 2³⁹ on a step is more than 0.0001, and
+    // rounding no longer changes the number.
+    let tie = (quotient * 32.0 % 2.0).abs() == 1.0 && quotient.abs() < f64::from(1_u32 << 31) * 256.0;
+    let quotient = if tie { f64::from_bits(quotient.to_bits() + 1) } else { quotient };
     format!("{quotient:.4}").parse().unwrap_or(quotient)
 }
 
