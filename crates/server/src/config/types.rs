@@ -1,0 +1,255 @@
+//! The values of [`Config`](super::Config) that are more than a number.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+/// How old files are removed. Source: `DatadirCleanupManager`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Autopurge {
+    /// `autopurge.snapRetainCount`: how many snapshots stay, at least 3.
+    pub snap_retain_count: u32,
+    /// `autopurge.purgeInterval`: `None` (0 or less) is never; otherwise the first run is at start.
+    pub purge_interval: Option<Duration>,
+}
+
+impl Default for Autopurge {
+    fn default() -> Self {
+        Self { snap_retain_count: 3, purge_interval: None }
+    }
+}
+
+/// How often containers and TTL nodes are looked through. Source: `ContainerManager`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ContainerSweep {
+    /// `znode.container.checkIntervalMs`.
+    pub check_interval: Duration,
+    /// `znode.container.maxPerMinute`: deletions of one minute.
+    pub max_per_minute: u32,
+    /// `znode.container.maxNeverUsedIntervalMs`: after this an unused container goes too; `None` (0) is never.
+    pub max_never_used_interval: Option<Duration>,
+}
+
+impl Default for ContainerSweep {
+    fn default() -> Self {
+        Self { check_interval: Duration::from_secs(60), max_per_minute: 10_000, max_never_used_interval: None }
+    }
+}
+
+/// The budget for large requests. Source: `ZooKeeperServer#checkRequestSizeWhenReceivingMessage`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LargeRequests {
+    /// `largeRequestMaxBytes`: bytes of all large requests in flight.
+    pub max_bytes: u32,
+    /// `largeRequestThreshold`: a request above this many bytes is large; `None` (-1) is off.
+    pub threshold_bytes: Option<u32>,
+}
+
+impl Default for LargeRequests {
+    fn default() -> Self {
+        Self { max_bytes: 100 * 1024 * 1024, threshold_bytes: None }
+    }
+}
+
+/// What happens to requests when the pipeline is full. Source: `RequestThrottler`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RequestThrottle {
+    /// `request_throttle_max_requests`: requests in the pipeline before new ones wait; `None` (0 or less) is off.
+    pub max_requests: Option<u32>,
+    /// `request_throttle_stall_time`: how long a full pipeline is left alone before it is looked at again.
+    pub stall_time: Duration,
+    /// `request_throttle_drop_stale`: requests of closed connections are dropped instead of carried out.
+    pub drop_stale: bool,
+    /// `request_stale_latency_check`: a request that waited longer than its session timeout is stale.
+    pub stale_latency_check: bool,
+    /// `request_stale_connection_check`: a request of a closed connection is stale.
+    pub stale_connection_check: bool,
+    /// `throttled_op_wait_time`: after this wait a request is answered THROTTLEDOP; `None` (0 or less) is off.
+    pub throttled_op_wait_time: Option<Duration>,
+    /// `request_throttler.shutdownTimeout`: how long a stop waits for queued requests.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for RequestThrottle {
+    fn default() -> Self {
+        Self {
+            max_requests: None,
+            stall_time: Duration::from_millis(100),
+            drop_stale: true,
+            stale_latency_check: false,
+            stale_connection_check: true,
+            throttled_op_wait_time: None,
+            shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The token bucket for new sessions. Source: `BlueThrottle`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConnectionThrottle {
+    /// `connection_throttle_tokens`, already multiplied by the global weight when weights are on; 0 is off.
+    pub tokens: u32,
+    /// `connection_throttle_fill_time`.
+    pub fill_time: Duration,
+    /// `connection_throttle_fill_count`, already multiplied as `tokens`.
+    pub fill_count: u32,
+    /// `connection_throttle_freeze_time`: pause between two changes of the drop chance; `None` (-1) drops none by chance.
+    pub freeze_time: Option<Duration>,
+    /// `connection_throttle_drop_increase`.
+    pub drop_increase: f64,
+    /// `connection_throttle_drop_decrease`.
+    pub drop_decrease: f64,
+    /// `connection_throttle_decrease_ratio`.
+    pub decrease_ratio: f64,
+    /// `connection_throttle_weight_enabled` and the tokens one session of a kind costs; `None` is one token each.
+    pub weights: Option<SessionWeights>,
+}
+
+/// Tokens a new session costs. Source: `BlueThrottle`, `connection_throttle_*_session_weight`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SessionWeights {
+    /// A session all members know.
+    pub global: u32,
+    /// A session only its member knows.
+    pub local: u32,
+    /// A session that comes back.
+    pub renew: u32,
+}
+
+impl Default for SessionWeights {
+    fn default() -> Self {
+        Self { global: 3, local: 1, renew: 2 }
+    }
+}
+
+impl Default for ConnectionThrottle {
+    fn default() -> Self {
+        Self {
+            tokens: 0,
+            fill_time: Duration::from_millis(1),
+            fill_count: 1,
+            freeze_time: None,
+            drop_increase: 0.02,
+            drop_decrease: 0.002,
+            decrease_ratio: 0.0,
+            weights: None,
+        }
+    }
+}
+
+/// How snapshots are written; all three forms are read whatever this says. Source: `SnapStream.StreamMode`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum SnapshotCompression {
+    /// `snapshot.<zxid>`.
+    #[default]
+    None,
+    /// `snapshot.<zxid>.gz`.
+    Gzip,
+    /// `snapshot.<zxid>.snappy`.
+    Snappy,
+}
+
+/// The hash of `digest` identities, under the names the Java platform knows.
+///
+/// Source: `DigestAuthenticationProvider#generateDigest`, `MessageDigest#getInstance`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum AclDigestAlgorithm {
+    /// `MD5`.
+    Md5,
+    /// `SHA1`, `SHA-1` or `SHA`.
+    #[default]
+    Sha1,
+    /// `SHA-224`.
+    Sha224,
+    /// `SHA-256`.
+    Sha256,
+    /// `SHA-384`.
+    Sha384,
+    /// `SHA-512`.
+    Sha512,
+    /// `SHA-512/224`.
+    Sha512Trunc224,
+    /// `SHA-512/256`.
+    Sha512Trunc256,
+    /// `SHA3-224`.
+    Sha3With224,
+    /// `SHA3-256`.
+    Sha3With256,
+    /// `SHA3-384`.
+    Sha3With384,
+    /// `SHA3-512`.
+    Sha3With512,
+}
+
+impl AclDigestAlgorithm {
+    /// The algorithm of a name in any case, or `None`. Java 17 also knows MD2, which is too weak to be carried over.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name.to_ascii_uppercase().as_str() {
+            "MD5" => Self::Md5,
+            "SHA" | "SHA1" | "SHA-1" => Self::Sha1,
+            "SHA224" | "SHA-224" => Self::Sha224,
+            "SHA256" | "SHA-256" => Self::Sha256,
+            "SHA384" | "SHA-384" => Self::Sha384,
+            "SHA512" | "SHA-512" => Self::Sha512,
+            "SHA512/224" | "SHA-512/224" => Self::Sha512Trunc224,
+            "SHA512/256" | "SHA-512/256" => Self::Sha512Trunc256,
+            "SHA3-224" => Self::Sha3With224,
+            "SHA3-256" => Self::Sha3With256,
+            "SHA3-384" => Self::Sha3With384,
+            "SHA3-512" => Self::Sha3With512,
+            _ => return None,
+        })
+    }
+}
+
+/// Which four-letter words are answered. Source: `FourLetterCommands#isEnabled`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum FourLetterWhitelist {
+    /// `*`.
+    All,
+    /// These, `srvr` always among them.
+    Only(BTreeSet<String>),
+}
+
+impl FourLetterWhitelist {
+    /// A list of words; `srvr` is added because `zkServer.sh status` needs it.
+    pub fn only<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::Only(words.into_iter().chain(["srvr"]).map(str::to_owned).collect())
+    }
+
+    /// Whether `word` (as clients send it, lower case) is answered.
+    pub fn allows(&self, word: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(words) => words.contains(word),
+        }
+    }
+}
+
+/// A value that is never shown: its `Debug` and `Display` print three stars.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps `value`.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value, for comparing and for nothing else.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
