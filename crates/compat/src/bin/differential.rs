@@ -82,6 +82,7 @@ fn passes(options: &Options, seed: u64) -> Result<bool> {
     rules.sort_unstable();
     rules.dedup();
     rules.iter().try_for_each(|rule| writeln!(out, "seed {seed}: allowed by rule {rule}"))?;
+    outcome.silences.iter().try_for_each(|step| writeln!(out, "seed {seed}: no answer at all to: {step}"))?;
     let Some(difference) = &outcome.difference else { return Ok(true) };
     write!(out, "{}", Report { seed, outcome: &outcome, difference })?;
     if !options.shrink.is_zero() {

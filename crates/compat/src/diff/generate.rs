@@ -131,12 +131,19 @@ impl Generator {
 
     fn xid(&mut self, op: &Op) -> i32 {
         self.xid += 1;
-        match op {
-            Op::Auth { .. } if self.rng.chance(80) => -4,
-            Op::SetWatches { .. } if self.rng.chance(80) => -8,
-            Op::Ping if self.rng.chance(80) => -2,
-            _ if self.rng.chance(3) => self.rng.pick(&[0, -2, -3, -4, -8, i32::MIN, i32::MAX, 1]),
-            _ => self.xid,
+        let usual = if matches!(op, Op::Auth { .. }) {
+            -4
+        } else if matches!(op, Op::SetWatches { .. }) {
+            -8
+        } else if *op == Op::Ping {
+            -2
+        } else {
+            self.xid
+        };
+        match self.rng.below(100) {
+            0..3 => self.rng.pick(&[0, -2, -3, -4, -8, i32::MIN, i32::MAX, 1]),
+            3..10 => self.xid,
+            _ => usual,
         }
     }
 

@@ -69,7 +69,7 @@ impl Link {
             }
             match self.read_more(deadline)? {
                 Got::Frame(_) => {}
-                end => return Ok(end),
+                end @ (Got::Closed | Got::Nothing) => return Ok(end),
             }
         }
     }
@@ -83,7 +83,7 @@ impl Link {
         loop {
             match self.read_more(deadline)? {
                 Got::Frame(_) => {}
-                end => return Ok((std::mem::take(&mut self.inbox), end)),
+                end @ (Got::Closed | Got::Nothing) => return Ok((std::mem::take(&mut self.inbox), end)),
             }
         }
     }

@@ -107,6 +107,8 @@ pub struct Outcome {
     pub difference: Option<Difference>,
     /// Names of the rules that were needed.
     pub allowed: Vec<&'static str>,
+    /// Steps at which both servers gave neither an answer nor the end of the connection. Agreed, but worth a look.
+    pub silences: Vec<Step>,
 }
 
 /// Draws steps from a seed and does them.
@@ -152,6 +154,7 @@ struct Pair {
     rules: bool,
     compared: usize,
     allowed: Vec<&'static str>,
+    silences: Vec<Step>,
 }
 
 impl Pair {
@@ -168,11 +171,13 @@ impl Pair {
             rules: setup.b == Target::Oxkeeper && setup.a != Target::Oxkeeper,
             compared: 0,
             allowed: Vec::new(),
+            silences: Vec::new(),
         })
     }
 
     fn outcome(self, steps: Vec<Step>, difference: Option<Difference>) -> Outcome {
-        Outcome { steps, compared: self.compared, difference, allowed: self.allowed }
+        let Self { compared, allowed, silences, .. } = self;
+        Outcome { steps, compared, difference, allowed, silences }
     }
 
     fn view(&self) -> View {
@@ -183,18 +188,20 @@ impl Pair {
 
     /// Does one step on both servers.
     fn step(&mut self, step: &Step) -> Option<Difference> {
-        self.both(step).err()
+        self.both(step).err().map(|difference| *difference)
     }
 
     /// The same, giving what both agreed on.
-    fn both(&mut self, step: &Step) -> Result<Heard, Difference> {
+    fn both(&mut self, step: &Step) -> Result<Heard, Box<Difference>> {
         let [a, b] = &mut self.sides;
-        let failed = |name: &str, error: anyhow::Error| Difference {
-            step: step.clone(),
-            slot: step.slot().unwrap_or(0),
-            a: Vec::new(),
-            b: Vec::new(),
-            complaints: vec![format!("{name}: {error:#}")],
+        let failed = |name: &str, error: anyhow::Error| {
+            Box::new(Difference {
+                step: step.clone(),
+                slot: step.slot().unwrap_or(0),
+                a: Vec::new(),
+                b: Vec::new(),
+                complaints: vec![format!("{name}: {error:#}")],
+            })
         };
         let mut heard_a = a.perform(step).map_err(|error| failed("the first server", error))?;
         let mut heard_b = b.perform(step).map_err(|error| failed("the second server", error))?;
@@ -205,41 +212,51 @@ impl Pair {
     }
 
     /// Compares what was heard on one slot.
-    fn settle(&mut self, step: &Step, slot: usize, a: &mut [Seen], b: &mut [Seen]) -> Result<(), Difference> {
+    fn settle(
+        &mut self,
+        step: &Step,
+        slot: usize,
+        a: &mut [Seen],
+        b: &mut [Seen],
+    ) -> Result<(), Box<Difference>> {
         let [side_a, side_b] = &mut self.sides;
         let [clock_a, clock_b] = &mut self.clocks;
         let closing = step.closes_session();
         let mut complaints = normalise(a, &side_a.sessions, clock_a, closing);
         complaints.extend(normalise(b, &side_b.sessions, clock_b, closing));
         self.compared += a.len();
+        if a.contains(&Seen::Silence) {
+            self.silences.push(step.clone());
+        }
         if a == b && complaints.is_empty() {
             return Ok(());
         }
         let case = Case { step, slot, apache: a, ours: b };
         let rule = allowed::rule_for(&case).filter(|_rule| self.rules && complaints.is_empty());
-        let Some(rule) = rule else {
-            return Err(Difference { step: step.clone(), slot, a: a.to_vec(), b: b.to_vec(), complaints });
-        };
+        let (kept_a, kept_b) = (a.to_vec(), b.to_vec());
+        let mut difference =
+            Box::new(Difference { step: step.clone(), slot, a: kept_a, b: kept_b, complaints });
+        let Some(rule) = rule else { return Err(difference) };
         self.allowed.push(rule.name);
         for side in &mut self.sides {
-            side.drop_slot(slot).map_err(|error| Difference {
-                step: step.clone(),
-                slot,
-                a: a.to_vec(),
-                b: b.to_vec(),
-                complaints: vec![error.to_string()],
-            })?;
+            if let Err(error) = side.drop_slot(slot) {
+                difference.complaints.push(error.to_string());
+                return Err(difference);
+            }
         }
         Ok(())
     }
 
     /// What a round ends with: the whole tree, and the requests ours has to refuse.
     fn finish(&mut self) -> Option<Difference> {
-        self.trees().and_then(|()| if self.rules { self.refusals() } else { Ok(()) }).err()
+        self.trees()
+            .and_then(|()| if self.rules { self.refusals() } else { Ok(()) })
+            .err()
+            .map(|difference| *difference)
     }
 
     /// Walks both trees from the root as super user: children, data, ACL and Stat of every znode.
-    fn trees(&mut self) -> Result<(), Difference> {
+    fn trees(&mut self) -> Result<(), Box<Difference>> {
         self.both(&Step::Connect { slot: 0, connect: Connect::new_session() })?;
         let auth = Some(b"super:admin".to_vec());
         self.both(&burst(vec![Op::Auth { kind: 0, scheme: Text::of("digest"), auth }]))?;
@@ -261,7 +278,7 @@ impl Pair {
     }
 
     /// Sends our server the requests that only servers make.
-    fn refusals(&mut self) -> Result<(), Difference> {
+    fn refusals(&mut self) -> Result<(), Box<Difference>> {
         let [_, ours] = &mut self.sides;
         for code in allowed::SERVERS_ONLY {
             let connect = Step::Connect { slot: 0, connect: Connect::new_session() };
@@ -273,7 +290,7 @@ impl Pair {
             };
             let wanted = allowed::refused(1);
             if seen != wanted {
-                return Err(Difference { step, slot: 0, a: wanted, b: seen, complaints });
+                return Err(Box::new(Difference { step, slot: 0, a: wanted, b: seen, complaints }));
             }
         }
         Ok(())

@@ -159,7 +159,7 @@ impl Side {
                     }
                     seen.push(one);
                 }
-                end => {
+                end @ (Got::Closed | Got::Nothing) => {
                     seen.push(ended(&end));
                     self.links[slot] = None;
                     self.holds[slot] = None;
@@ -187,7 +187,7 @@ impl Side {
         link.send(&self.connect_frame(connect, known), Cut::Whole);
         let payload = match link.frame()? {
             Got::Frame(payload) => payload,
-            end => {
+            end @ (Got::Closed | Got::Nothing) => {
                 heard[slot].push(ended(&end));
                 return Ok(());
             }
@@ -200,10 +200,10 @@ impl Side {
         if timeout > 0 {
             let number = self.number_of(session, password.as_deref().unwrap_or_default());
             heard[slot].push(Seen::Connected(connected));
-            for other in 0..self.slots() {
-                if self.holds[other] == Some(number) {
-                    heard[other] = self.until_closed(other)?;
-                }
+            let losers: Vec<_> =
+                (0..self.slots()).filter(|other| self.holds[*other] == Some(number)).collect();
+            for loser in losers {
+                heard[loser] = self.until_closed(loser)?;
             }
             self.links[slot] = Some(link);
             self.holds[slot] = Some(number);
@@ -262,7 +262,7 @@ fn until_closed(link: &mut Link) -> Result<Vec<Seen>> {
     loop {
         match link.frame()? {
             Got::Frame(payload) => seen.push(decode(&payload, None)),
-            end => {
+            end @ (Got::Closed | Got::Nothing) => {
                 seen.push(ended(&end));
                 return Ok(seen);
             }
