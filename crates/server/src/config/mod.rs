@@ -6,6 +6,7 @@
 //! Source: `QuorumPeerConfig`, `ServerConfig` and the classes that read `zookeeper.*` properties.
 
 mod note;
+pub mod properties;
 mod types;
 
 use std::net::{IpAddr, Ipv4Addr};
