@@ -1,0 +1,103 @@
+//! One log file from its first entry to its end.
+
+use proto::{Entry, Zxid};
+
+use crate::disk::{Disk, DiskError};
+use crate::entry::{self, Broken, ENTRY_HEAD_LEN, Head, LOG_HEADER_LEN};
+use crate::window::{FileSource, Window};
+
+/// Whether to go on after an entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Read the next one.
+    Next,
+    /// This was the last one wanted.
+    Stop,
+}
+
+/// How a file ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct FileEnd {
+    /// Behind the last intact entry.
+    pub(crate) offset: u64,
+    /// What stands there instead of another entry; `None` for zeroes, nothing, or a stop on request.
+    pub(crate) broken: Option<Broken>,
+    /// Whether the visitor stopped.
+    pub(crate) stopped: bool,
+}
+
+/// Why a file could not be read to its end.
+#[derive(Debug)]
+pub(crate) enum ScanError<E> {
+    Disk(DiskError),
+    /// It is shorter than a header.
+    Short {
+        bytes: u64,
+    },
+    /// It does not begin as a log file does.
+    Magic,
+    /// The visitor's own, at the entry that starts there.
+    Visitor {
+        offset: u64,
+        error: E,
+    },
+}
+
+impl<E> From<DiskError> for ScanError<E> {
+    fn from(error: DiskError) -> Self {
+        Self::Disk(error)
+    }
+}
+
+/// Calls `visit` with zxid and payload of each entry. Memory: 1 MiB, or twice the longest entry.
+pub(crate) fn scan<D: Disk, E>(
+    disk: &D,
+    path: &str,
+    visit: &mut impl FnMut(Zxid, &[u8]) -> Result<Step, E>,
+) -> Result<FileEnd, ScanError<E>> {
+    let mut window = Window::new(FileSource { file: disk.open(path)?, offset: 0 }, 0);
+    if !window.want(LOG_HEADER_LEN)? {
+        return Err(ScanError::Short { bytes: window.bytes().len() as u64 });
+    }
+    if !entry::is_log_header(window.bytes()) {
+        return Err(ScanError::Magic);
+    }
+    window.advance(LOG_HEADER_LEN);
+    loop {
+        let offset = window.offset();
+        let end = |broken, stopped| Ok(FileEnd { offset, broken, stopped });
+        let n = match next(&mut window)? {
+            Ok(Some(n)) => n,
+            Ok(None) => return end(None, false),
+            Err(broken) => return end(Some(broken), false),
+        };
+        let payload = match entry::payload(&window.bytes()[..n]) {
+            Ok(payload) => payload,
+            Err(broken) => return end(Some(broken), false),
+        };
+        let zxid = Entry::zxid(payload).expect("a payload is never shorter than a header");
+        let step = visit(zxid, payload).map_err(|error| ScanError::Visitor { offset, error })?;
+        window.advance(n);
+        if step == Step::Stop {
+            return Ok(FileEnd { offset: window.offset(), broken: None, stopped: true });
+        }
+    }
+}
+
+/// The length of the entry that comes next and is now in the window; `None` at the end.
+fn next<F: crate::disk::DiskFile>(
+    window: &mut Window<FileSource<F>>,
+) -> Result<Result<Option<usize>, Broken>, DiskError> {
+    if !window.want(ENTRY_HEAD_LEN)? {
+        let zeroes = window.bytes().iter().all(|&byte| byte == 0);
+        return Ok(if zeroes { Ok(None) } else { Err(Broken::CutOff) });
+    }
+    Ok(match entry::head(window.bytes()) {
+        Head::End => Ok(None),
+        Head::Broken(broken) => Err(broken),
+        Head::Payload(n) => {
+            let n = ENTRY_HEAD_LEN + n + 1;
+            if window.want(n)? { Ok(Some(n)) } else { Err(Broken::CutOff) }
+        }
+    })
+}
