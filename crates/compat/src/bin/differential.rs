@@ -11,10 +11,11 @@ use anyhow::{Context, Result, bail};
 use compat::diff::report::Report;
 use compat::diff::run::{Setup, generated};
 use compat::diff::shrink::shrink;
+use compat::diff::tally::Tally;
 use compat::harness::Target;
 
 const USAGE: &str = "differential [--a apache] [--b oxkeeper] [--seed 1] [--steps 1000] [--sessions 4] [--rounds 5] \
-                     [--shrink-seconds 60]";
+                     [--shrink-seconds 60] [--tally yes]";
 
 struct Options {
     a: Target,
@@ -24,6 +25,8 @@ struct Options {
     sessions: usize,
     rounds: u64,
     shrink: Duration,
+    /// Print what was touched.
+    tally: bool,
 }
 
 impl Options {
@@ -36,6 +39,7 @@ impl Options {
             sessions: 4,
             rounds: 5,
             shrink: Duration::from_secs(60),
+            tally: false,
         };
         while let Some(name) = words.next() {
             let value = words.next().with_context(|| format!("{name} needs a value; {USAGE}"))?;
@@ -52,6 +56,7 @@ impl Options {
                 "--shrink-seconds" => {
                     options.shrink = Duration::from_secs(value.parse().with_context(wrong)?)
                 }
+                "--tally" => options.tally = value == "yes",
                 unknown => bail!("{unknown} is no option; {USAGE}"),
             }
         }
@@ -62,20 +67,25 @@ impl Options {
 fn main() -> Result<ExitCode> {
     let options = Options::parse(std::env::args().skip(1))?;
     let mut failed = 0;
+    let mut tally = Tally::default();
     for round in 0..options.rounds {
-        failed += u64::from(!passes(&options, options.seed.wrapping_add(round))?);
+        failed += u64::from(!passes(&options, options.seed.wrapping_add(round), &mut tally)?);
+    }
+    if options.tally {
+        write!(stdout(), "{tally}")?;
     }
     writeln!(stdout(), "{} passed, {failed} failed", options.rounds - failed)?;
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs one round and prints how it went.
-fn passes(options: &Options, seed: u64) -> Result<bool> {
+fn passes(options: &Options, seed: u64, tally: &mut Tally) -> Result<bool> {
     let mut out = stdout();
     let setup = Setup::draw(options.a.clone(), options.b.clone(), options.sessions, seed);
     writeln!(out, "seed {seed}: {setup}")?;
     let started = Instant::now();
     let outcome = generated(&setup, seed, options.steps)?;
+    tally.merge(&outcome.tally);
     let (steps, compared) = (outcome.steps.len(), outcome.compared);
     writeln!(out, "seed {seed}: {steps} steps, {compared} answers and events, {:.1?}", started.elapsed())?;
     let mut rules = outcome.allowed.clone();

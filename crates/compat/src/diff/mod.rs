@@ -23,5 +23,6 @@ pub mod show;
 pub mod shrink;
 pub mod side;
 pub mod step;
+pub mod tally;
 pub mod wire;
 pub mod words;

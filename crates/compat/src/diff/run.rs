@@ -16,6 +16,7 @@ use super::rng::Rng;
 use super::show;
 use super::side::{Heard, Side};
 use super::step::{Connect, Cut, Mangle, Request, Step};
+use super::tally::Tally;
 use super::wire::Text;
 use crate::harness::{Server, Spec, Target};
 
@@ -109,6 +110,8 @@ pub struct Outcome {
     pub allowed: Vec<&'static str>,
     /// Steps at which both servers gave neither an answer nor the end of the connection. Agreed, but worth a look.
     pub silences: Vec<Step>,
+    /// What was touched.
+    pub tally: Tally,
 }
 
 /// Draws steps from a seed and does them.
@@ -155,6 +158,7 @@ struct Pair {
     compared: usize,
     allowed: Vec<&'static str>,
     silences: Vec<Step>,
+    tally: Tally,
 }
 
 impl Pair {
@@ -172,12 +176,13 @@ impl Pair {
             compared: 0,
             allowed: Vec::new(),
             silences: Vec::new(),
+            tally: Tally::default(),
         })
     }
 
     fn outcome(self, steps: Vec<Step>, difference: Option<Difference>) -> Outcome {
-        let Self { compared, allowed, silences, .. } = self;
-        Outcome { steps, compared, difference, allowed, silences }
+        let Self { compared, allowed, silences, tally, .. } = self;
+        Outcome { steps, compared, difference, allowed, silences, tally }
     }
 
     fn view(&self) -> View {
@@ -225,6 +230,7 @@ impl Pair {
         let mut complaints = normalise(a, &side_a.sessions, clock_a, closing);
         complaints.extend(normalise(b, &side_b.sessions, clock_b, closing));
         self.compared += a.len();
+        self.tally.add(step, step.slot() == Some(slot), a);
         if a.contains(&Seen::Silence) {
             self.silences.push(step.clone());
         }
