@@ -95,6 +95,10 @@ impl LogicalLines<'_> {
                 skip_blanks = true;
             } else if escaped {
                 content.pop();
+                if self.at == self.text.len() {
+                    // Nothing to continue onto. Java has a property here even if nothing is left of the line.
+                    return Some((first_line, content));
+                }
                 skip_blanks = true;
                 continued = true;
                 escaped = false;
