@@ -1,5 +1,6 @@
 //! The outside world: sockets, threads, clock, disk, configuration.
 
 pub mod config;
+pub mod disk;
 pub mod probe;
 pub mod version;

@@ -6,12 +6,22 @@
 #![no_std]
 extern crate alloc;
 
+mod dirs;
 pub mod disk;
 mod entry;
+pub mod epoch;
 pub mod log;
+pub mod mem;
 pub mod names;
+mod purge;
+mod recover;
 pub mod snapshot;
+mod trigger;
 mod window;
 
+pub use dirs::{DirError, Dirs, DirsLock, LOCK_NAME};
 pub use disk::{Disk, DiskError, DiskFile};
 pub use entry::{Broken, FILE_VERSION, LOG_HEADER_LEN, LOG_MAGIC, frame_entry, log_header};
+pub use purge::{RETAIN_MIN, purge};
+pub use recover::{Note, RecoverError, RecoverOptions, RecoverSink, Recovered, recover};
+pub use trigger::{SinceSnapshot, SnapshotPolicy};

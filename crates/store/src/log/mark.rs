@@ -8,7 +8,7 @@
 //!
 //! Java does not know this file and does not mind it.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use proto::{Encode, Reader, Zxid};
@@ -96,7 +96,7 @@ impl<F: DiskFile> MarkFile<F> {
     /// Saves `mark` durably and keeps the file open for more.
     pub(crate) fn start<D: Disk<File = F>>(disk: &D, dir: &str, mark: Mark) -> Result<Self, DiskError> {
         mark.save(disk, dir)?;
-        let file = disk.open_to_write(&disk::join(dir, MARK_NAME).to_string())?;
+        let file = disk.open_to_write(&disk::join(dir, MARK_NAME))?;
         Ok(Self { file })
     }
 

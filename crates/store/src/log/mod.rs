@@ -7,8 +7,8 @@ mod spare;
 mod writer;
 
 pub use mark::{MARK_NAME, Mark};
-pub(crate) use read::cut;
 pub use read::{LogEnd, LogRange, LogReadError, TornTail, read_logs};
+pub(crate) use read::{cut, damaged};
 pub(crate) use spare::MAKING_NAME;
 pub use spare::{SPARE_NAME, Spare, SpareJob};
 pub use writer::{LogError, LogOptions, LogWriter};

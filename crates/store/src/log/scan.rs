@@ -8,7 +8,7 @@ use crate::window::{FileSource, Window};
 
 /// Whether to go on after an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Read the next one.
     Next,
     /// This was the last one wanted.

@@ -1,0 +1,152 @@
+//! The two promises of a quorum member: `acceptedEpoch` and `currentEpoch`.
+//!
+//! Source: `QuorumPeer#readLongFromFile`, `#writeLongToFile`, `#loadDataBase`, `AtomicFileOutputStream`;
+//! storage.md §9.1.
+
+use alloc::string::{String, ToString};
+
+use proto::{Epoch, Zxid};
+
+use crate::disk::{self, Disk, DiskError};
+
+/// Which promise.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EpochKind {
+    /// No leader of an earlier epoch is followed any more.
+    Accepted,
+    /// The history of this epoch's leader is durable here.
+    Current,
+}
+
+impl EpochKind {
+    /// The file's name.
+    #[must_use]
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Accepted => "acceptedEpoch",
+            Self::Current => "currentEpoch",
+        }
+    }
+}
+
+/// Why the epochs cannot be used.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum EpochError {
+    /// As the disk gives it.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The file does not hold a number.
+    #[error(
+        "Found {text} in {file}; put the epoch there as a decimal number, or move this member's version-2 \
+             directories aside and restart"
+    )]
+    NotANumber {
+        /// The file.
+        file: String,
+        /// Its first line, shortened.
+        text: String,
+    },
+    /// The history is newer than the promise.
+    #[error("The current epoch, {current:x}, is older than the last zxid, {last}; the files are not from one \
+             backup, restore them together", current = current.0)]
+    BehindLog {
+        /// `currentEpoch`.
+        current: Epoch,
+        /// The end of the log.
+        last: Zxid,
+    },
+    /// A promise to a later leader was forgotten.
+    #[error("The accepted epoch, {accepted:x} is less than the current epoch, {current:x}; the two files are not \
+             from one backup, restore them together", accepted = accepted.0, current = current.0)]
+    Disagree {
+        /// `acceptedEpoch`.
+        accepted: Epoch,
+        /// `currentEpoch`.
+        current: Epoch,
+    },
+}
+
+/// Longer than any number; what is behind does not matter for telling that it is none.
+const BYTES_MAX: usize = 64;
+
+/// Reads one epoch; `None` if there is no file.
+///
+/// # Errors
+/// [`EpochError::NotANumber`], or as the disk gives them.
+pub fn load<D: Disk>(disk: &D, dir: &str, kind: EpochKind) -> Result<Option<Epoch>, EpochError> {
+    load_file(disk, &disk::join(dir, kind.file_name()))
+}
+
+fn load_file<D: Disk>(disk: &D, path: &str) -> Result<Option<Epoch>, EpochError> {
+    let bytes = match disk::read_small(disk, path, BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(DiskError::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let line = text.lines().next().unwrap_or_default();
+    match line.parse() {
+        Ok(epoch) => Ok(Some(Epoch(epoch))),
+        Err(_) => Err(EpochError::NotANumber { file: path.into(), text: line.into() }),
+    }
+}
+
+/// Replaces one epoch, durably, before anybody is told.
+///
+/// # Errors
+/// As the disk gives them; the process has to end (reliability.md R6).
+pub fn save<D: Disk>(disk: &D, dir: &str, kind: EpochKind, epoch: Epoch) -> Result<(), DiskError> {
+    disk::replace(disk, &disk::join(dir, kind.file_name()), epoch.0.to_string().as_bytes())
+}
+
+/// Both promises.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Epochs {
+    /// See [`EpochKind::Accepted`].
+    pub accepted: Epoch,
+    /// See [`EpochKind::Current`].
+    pub current: Epoch,
+    /// Whether a file was missing and made from the end of the log, as for a server that was standalone before.
+    pub created: bool,
+}
+
+/// Reads both epochs, repairs what a crash between two steps leaves, and holds them against the end of the log.
+///
+/// # Errors
+/// [`EpochError`]
+///
+/// Source: `QuorumPeer#loadDataBase`.
+pub fn load_epochs<D: Disk>(disk: &D, dir: &str, last: Zxid) -> Result<Epochs, EpochError> {
+    let of_log = if last < Zxid::ZERO { Epoch(0) } else { last.epoch() };
+    let mut created = false;
+    let mut or_create = |kind| match load(disk, dir, kind)? {
+        Some(epoch) => Ok::<_, EpochError>(epoch),
+        None => {
+            created = true;
+            save(disk, dir, kind, of_log)?;
+            Ok(of_log)
+        }
+    };
+    let mut current = or_create(EpochKind::Current)?;
+    if current < of_log {
+        current = adopt_unfinished(disk, dir, of_log)?.ok_or(EpochError::BehindLog { current, last })?;
+    }
+    let accepted = or_create(EpochKind::Accepted)?;
+    if accepted < current {
+        return Err(EpochError::Disagree { accepted, current });
+    }
+    Ok(Epochs { accepted, current, created })
+}
+
+/// Java writes an epoch to `currentEpoch.tmp` and may stop before it renames it; the log can be ahead then.
+fn adopt_unfinished<D: Disk>(disk: &D, dir: &str, of_log: Epoch) -> Result<Option<Epoch>, EpochError> {
+    let temporary = alloc::format!("{}.tmp", disk::join(dir, EpochKind::Current.file_name()));
+    match load_file(disk, &temporary) {
+        Ok(Some(epoch)) if epoch >= of_log => {
+            save(disk, dir, EpochKind::Current, epoch)?;
+            Ok(Some(epoch))
+        }
+        Ok(_) | Err(EpochError::NotANumber { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
