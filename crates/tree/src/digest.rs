@@ -1,0 +1,136 @@
+//! The digest by which members prove that their trees are equal. Source: `DigestCalculator`; storage.md §5.
+
+use alloc::collections::VecDeque;
+
+use proto::{StatPersisted, TxnDigest, Zxid};
+
+/// The version this crate computes, and the only one it compares.
+pub const DIGEST_VERSION: i32 = 2;
+const STAT_BYTES: usize = 60;
+/// Pieces are put side by side up to this size: one long checksum run beats three short ones.
+const JOINED_MAX: usize = 512;
+
+/// What one znode adds to the digest of its tree.
+///
+/// * `path`: the whole path; the root is `""` or `"/"`. Everything below `/zookeeper/` adds nothing.
+/// * `data`: empty for null.
+#[must_use]
+pub fn node_digest(path: &str, data: &[u8], stat: &StatPersisted) -> u64 {
+    u64::from(node_crc(path.as_bytes(), data, stat))
+}
+
+pub(crate) fn node_crc(path: &[u8], data: &[u8], stat: &StatPersisted) -> u32 {
+    if path.starts_with(b"/zookeeper/") {
+        return 0;
+    }
+    let path = if path == b"/" { &[] } else { path };
+    let stat = stat_bytes(stat);
+    let mut crc = crc32fast::Hasher::new();
+    let length = path.len() + data.len();
+    if length + STAT_BYTES <= JOINED_MAX {
+        let mut joined = [0; JOINED_MAX];
+        joined[..path.len()].copy_from_slice(path);
+        joined[path.len()..length].copy_from_slice(data);
+        joined[length..length + STAT_BYTES].copy_from_slice(&stat);
+        crc.update(&joined[..length + STAT_BYTES]);
+    } else {
+        crc.update(path);
+        crc.update(data);
+        crc.update(&stat);
+    }
+    crc.finalize()
+}
+
+/// Note the order: pzxid stands third here, and last in a snapshot.
+fn stat_bytes(stat: &StatPersisted) -> [u8; STAT_BYTES] {
+    let mut bytes = [0; STAT_BYTES];
+    let longs = [stat.czxid.0, stat.mzxid.0, stat.pzxid.0, stat.ctime, stat.mtime];
+    for (place, long) in bytes.chunks_exact_mut(8).zip(longs) {
+        place.copy_from_slice(&long.to_be_bytes());
+    }
+    for (place, int) in bytes[40..52].chunks_exact_mut(4).zip([stat.version, stat.cversion, stat.aversion]) {
+        place.copy_from_slice(&int.to_be_bytes());
+    }
+    bytes[52..].copy_from_slice(&stat.ephemeral_owner.to_be_bytes());
+    bytes
+}
+
+/// What became of the digest that came with a transaction.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DigestCheck {
+    /// The tree is as its writer had it.
+    Match,
+    /// It is not.
+    Mismatch {
+        /// What the transaction, or the snapshot before it, said.
+        expected: u64,
+        /// What the tree is.
+        actual: u64,
+    },
+    /// There was none, or one of another version, or a fuzzy snapshot has not been made whole yet.
+    NotCompared,
+}
+
+impl DigestCheck {
+    pub(crate) fn of(expected: u64, actual: u64) -> Self {
+        if expected == actual { Self::Match } else { Self::Mismatch { expected, actual } }
+    }
+
+    pub(crate) fn of_txn(given: Option<TxnDigest>, actual: u64) -> Self {
+        match given {
+            Some(given) if given.version == DIGEST_VERSION => {
+                Self::of(given.tree_digest.cast_unsigned(), actual)
+            }
+            Some(_) | None => Self::NotCompared,
+        }
+    }
+}
+
+/// The digest at every 128th zxid, the newest 1024 of them. Source: `DataTree#logZxidDigest`.
+#[derive(Debug, Default)]
+pub(crate) struct DigestLog {
+    entries: VecDeque<(Zxid, u64)>,
+}
+
+impl DigestLog {
+    const INTERVAL: i64 = 128;
+    const KEPT: usize = 1024;
+
+    pub(crate) fn note(&mut self, zxid: Zxid, digest: u64) {
+        if zxid.0 % Self::INTERVAL != 0 {
+            return;
+        }
+        if self.entries.len() == Self::KEPT {
+            self.entries.pop_front();
+        }
+        self.entries.push_back((zxid, digest));
+    }
+
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (Zxid, u64)> + '_ {
+        self.entries.iter().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_empty_tree_has_the_digests_java_computes() {
+        let root = StatPersisted::default();
+        assert_eq!(node_digest("", &[], &root), 68_323_592);
+        assert_eq!(node_digest("/", &[], &root), 68_323_592);
+        assert_eq!(node_digest("/zookeeper", &[], &root), 1_303_661_912);
+        assert_eq!(node_digest("/zookeeper/quota", &[], &root), 0);
+    }
+
+    #[test]
+    fn long_data_is_read_in_pieces_with_the_same_result() {
+        let stat = StatPersisted { version: 3, pzxid: Zxid(9), ..StatPersisted::default() };
+        let data = alloc::vec![5; 2 * JOINED_MAX];
+        let mut whole = alloc::vec::Vec::from(*b"/x");
+        whole.extend_from_slice(&data);
+        whole.extend_from_slice(&stat_bytes(&stat));
+        assert_eq!(node_crc(b"/x", &data, &stat), crc32fast::hash(&whole));
+    }
+}

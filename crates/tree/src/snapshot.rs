@@ -1,0 +1,143 @@
+//! A picture of the tree at one zxid, taken while transactions go on. Source: storage.md §6.1.
+//!
+//! A step writes the next znodes in the order of their ids. Whatever is about to change before its turn has come is
+//! written first, as it was, and shows up at the front of the next step. A znode's parents are always written before
+//! it, and what was born after the beginning not at all. Writers wait for nobody, and the picture is exact: unlike
+//! the snapshots of Java it never holds effects of later transactions.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use proto::{AclList, Encode, SessionId, Zxid, wire};
+
+use crate::acls::AclTable;
+use crate::nodes::NodeId;
+use crate::store::Store;
+use crate::tree::Tree;
+
+/// Free places passed in one step per znode it may write.
+const GAPS_PER_NODE: usize = 16;
+
+/// What stands before the znodes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SnapshotHead {
+    /// The last transaction in the picture.
+    pub zxid: Zxid,
+    /// The digest of the tree in it.
+    pub digest: u64,
+    /// Sessions and their timeouts in milliseconds.
+    pub sessions: Vec<(SessionId, i32)>,
+    /// Access control lists by id.
+    pub acls: Vec<(i64, AclList)>,
+}
+
+/// A picture under way.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    next: u32,
+    end: u32,
+    /// A bit per id at or behind `next`: written already, or born since.
+    done: Vec<u64>,
+    /// Written before their turn.
+    ahead: Vec<u8>,
+}
+
+impl Walk {
+    fn is_done(&self, id: NodeId) -> bool {
+        id.0 < self.next || id.0 >= self.end || self.done[id.0 as usize / 64] >> (id.0 % 64) & 1 == 1
+    }
+
+    fn mark(&mut self, id: NodeId) {
+        if id.0 < self.end {
+            self.done[id.0 as usize / 64] |= 1 << (id.0 % 64);
+        }
+    }
+
+    /// Writes a znode, after those of its ancestors that are not written yet.
+    fn write(&mut self, store: &Store, acls: &AclTable, id: NodeId, out: &mut Vec<u8>) {
+        let mut line = Vec::from([id]);
+        let mut at = id;
+        while let Some(parent) = store.nodes.parent(at).filter(|&parent| !self.is_done(parent)) {
+            line.push(parent);
+            at = parent;
+        }
+        for id in line.into_iter().rev() {
+            write_node(store, acls, id, out);
+            self.mark(id);
+        }
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.done.capacity() * 8 + self.ahead.capacity()
+    }
+}
+
+fn write_node(store: &Store, acls: &AclTable, id: NodeId, out: &mut Vec<u8>) {
+    wire::put_frame(out, |out| store.write_path(id, out));
+    store.nodes.data(id).encode(out);
+    acls.id(store.nodes.acl(id)).encode(out);
+    store.persisted(id).encode(out);
+}
+
+impl Tree {
+    /// Begins a picture of the tree as it is now. One that was under way is given up.
+    pub fn snapshot_begin(&mut self) -> SnapshotHead {
+        let end = self.store.nodes.end();
+        // Zeroed memory comes from the system untouched, so this takes no time for large trees either.
+        let done = vec![0; end.div_ceil(64) as usize];
+        self.walk = Some(Walk { next: 0, end, done, ahead: Vec::new() });
+        SnapshotHead {
+            zxid: self.last_zxid,
+            digest: self.digest,
+            sessions: self.sessions.iter().map(|(&session, &timeout_ms)| (session, timeout_ms)).collect(),
+            acls: self.acls.all(),
+        }
+    }
+
+    /// Appends up to about `nodes_max` znodes to `out`, each as path, data, list id and `StatPersisted`, and whatever
+    /// had to be written ahead; says whether all are out. The first one is the root, whose path is empty.
+    ///
+    /// Without a picture under way there is nothing to append, and all are out.
+    pub fn snapshot_step(&mut self, nodes_max: usize, out: &mut Vec<u8>) -> bool {
+        let Self { walk: under_way, store, acls, .. } = self;
+        let Some(walk) = under_way else { return true };
+        out.append(&mut walk.ahead);
+        let (mut nodes, mut places) = (0, 0);
+        while walk.next < walk.end && nodes < nodes_max && places < nodes_max.saturating_mul(GAPS_PER_NODE) {
+            let id = NodeId(walk.next);
+            if store.nodes.is_used(id) && !walk.is_done(id) {
+                walk.write(store, acls, id, out);
+                nodes += 1;
+            }
+            places += 1;
+            walk.next += 1;
+        }
+        let all_out = walk.next == walk.end;
+        if all_out {
+            *under_way = None;
+        }
+        all_out
+    }
+
+    /// Gives the picture up.
+    pub fn snapshot_abandon(&mut self) {
+        self.walk = None;
+    }
+
+    /// Before a znode changes or goes: writes it as it is, if a picture still needs it.
+    pub(crate) fn save_for_snapshot(&mut self, id: NodeId) {
+        let Self { walk: Some(walk), store, acls, .. } = self else { return };
+        if !walk.is_done(id) {
+            let mut ahead = core::mem::take(&mut walk.ahead);
+            walk.write(store, acls, id, &mut ahead);
+            walk.ahead = ahead;
+        }
+    }
+
+    /// A znode that was not there when the picture began.
+    pub(crate) fn leave_out_of_snapshot(&mut self, id: NodeId) {
+        if let Some(walk) = &mut self.walk {
+            walk.mark(id);
+        }
+    }
+}
