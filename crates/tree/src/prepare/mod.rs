@@ -1,0 +1,253 @@
+//! Requests become transactions: every check, in the order clients can observe, and the decision in the bytes the
+//! log keeps.
+//!
+//! One caller, in request order. Each request is judged by the tree as it will be once all transactions prepared
+//! before are applied: [`Pending`] over [`Tree`]. A request that fails becomes an error transaction and takes its
+//! zxid all the same. What is written here can always be applied (R13).
+//!
+//! Source: `PrepRequestProcessor`; client-protocol.md §5, storage.md §4.
+
+mod change;
+mod create;
+mod digest;
+mod multi;
+mod path;
+mod pending;
+mod quota;
+mod session;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use alloc::vec::Vec;
+
+use proto::{
+    Code, DecodeError, Encode, ErrorTxn, Id, MultiItem, OpCode, Reader, ReconfigRequest, SessionId,
+    TxnDigest, TxnHeader, TxnKind, Zxid,
+};
+
+use crate::auth::AuthOptions;
+use crate::{DIGEST_VERSION, Tree};
+pub use pending::Pending;
+use view::View;
+
+/// Who asks, as known when the request came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The session; [`SessionId::NONE`] is the server itself.
+    pub session: SessionId,
+    /// The xid of the request.
+    pub cxid: i32,
+    /// The identities of the connection at the time.
+    pub ids: &'a [Id<'static>],
+}
+
+/// What an operator can say about writes, besides what the tree itself was made with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `zookeeper.enforceQuota`: hard limits refuse. Off unless said otherwise.
+    pub enforce_quota: bool,
+    /// `zookeeper.closeSessionTxn.enabled`: the end of a session lists its ephemerals. On unless said otherwise.
+    pub close_session_paths: bool,
+    /// `reconfigEnabled`. Off unless said otherwise.
+    pub reconfig_enabled: bool,
+    /// Identities and access control.
+    pub auth: AuthOptions,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            enforce_quota: false,
+            close_session_paths: true,
+            reconfig_enabled: false,
+            auth: AuthOptions::default(),
+        }
+    }
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Prepared {
+    /// The payload of a log entry was appended, and the zxid is spent.
+    Logged {
+        /// What the entry is.
+        kind: TxnKind,
+        /// Why it is an error, if it is. A failed multi is none: its items say what failed.
+        error: Option<Code>,
+    },
+    /// Nothing was appended and nothing is spent: the body cannot be decoded, or this is no write.
+    Refused(Code),
+}
+
+/// Decides what the request `op` will do, appends the transaction to `out`, and notes in `pending` what it changes.
+///
+/// * `body`: what follows the request header.
+/// * `zxid`: the next one; unused if the answer is [`Prepared::Refused`].
+/// * `time_ms`: milliseconds since 1970; becomes ctime and mtime.
+///
+/// `pending` must have forgotten exactly the transactions that `tree` has applied.
+///
+/// A `check` is only an item of a multi, `deleteContainer` only the server's own: asked for otherwise, both are
+/// refused as [`Code::Unimplemented`].
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a request and all it is judged by; each is given by another owner"
+)]
+pub fn prepare(
+    tree: &Tree,
+    pending: &mut Pending,
+    options: &Options,
+    op: OpCode,
+    body: &[u8],
+    caller: &Caller<'_>,
+    zxid: Zxid,
+    time_ms: i64,
+    out: &mut Vec<u8>,
+) -> Prepared {
+    if pending.is_empty() {
+        pending.digest = tree.digest().cast_signed();
+    }
+    let mut view = View { tree, pending, options, caller, zxid, time_ms };
+    let start = out.len();
+    let result = view.write(op, body, out);
+    match result {
+        Ok(Ok(kind)) => {
+            if tree.options().digest {
+                TxnDigest { version: DIGEST_VERSION, tree_digest: view.pending.digest }.encode(out);
+            }
+            Prepared::Logged { kind, error: None }
+        }
+        Ok(Err(code)) => {
+            out.truncate(start);
+            view.header(TxnKind::Error).encode(out);
+            ErrorTxn::new(code).encode(out);
+            Prepared::Logged { kind: TxnKind::Error, error: Some(code) }
+        }
+        Err(code) => {
+            out.truncate(start);
+            Prepared::Refused(code)
+        }
+    }
+}
+
+/// `Ok(Err(_))` is an error transaction, `Err(_)` no transaction at all.
+type Written = Result<Result<TxnKind, Code>, Code>;
+
+impl View<'_> {
+    fn header(&self, kind: TxnKind) -> TxnHeader {
+        TxnHeader {
+            session: self.caller.session,
+            cxid: self.caller.cxid,
+            zxid: self.zxid,
+            time: self.time_ms,
+            kind: kind.number(),
+        }
+    }
+
+    fn write(&mut self, op: OpCode, body: &[u8], out: &mut Vec<u8>) -> Written {
+        let reader = &mut Reader::new(body);
+        match op {
+            OpCode::Create | OpCode::Create2 | OpCode::CreateContainer => {
+                self.one(reader.take().map(|request| MultiItem::Create { op, request }), out)
+            }
+            OpCode::CreateTtl => self.one(reader.take().map(MultiItem::CreateTtl), out),
+            OpCode::Delete => self.one(reader.take().map(MultiItem::Delete), out),
+            OpCode::SetData => self.one(reader.take().map(MultiItem::SetData), out),
+            OpCode::SetAcl => {
+                let request = decoded(reader.take())?;
+                self.header(TxnKind::SetAcl).encode(out);
+                Ok(self.set_acl(request, out).map(|()| TxnKind::SetAcl))
+            }
+            OpCode::DeleteContainer if self.caller.session == SessionId::NONE => {
+                let request = decoded(reader.take())?;
+                self.header(TxnKind::DeleteContainer).encode(out);
+                Ok(self.delete_container(&request, out).map(|()| TxnKind::DeleteContainer))
+            }
+            OpCode::Multi => {
+                self.header(TxnKind::Multi).encode(out);
+                Ok(self.multi(body, out).map(|()| TxnKind::Multi))
+            }
+            OpCode::Reconfig => {
+                decoded(reader.take::<ReconfigRequest<'_>>())?;
+                Ok(Err(self.refuse_reconfig()))
+            }
+            OpCode::CreateSession => {
+                let txn = decoded(reader.take())?;
+                self.header(TxnKind::CreateSession).encode(out);
+                self.create_session(txn, out);
+                Ok(Ok(TxnKind::CreateSession))
+            }
+            OpCode::CloseSession => {
+                self.header(TxnKind::CloseSession).encode(out);
+                self.close_session(out);
+                Ok(Ok(TxnKind::CloseSession))
+            }
+            OpCode::Check
+            | OpCode::DeleteContainer
+            | OpCode::Exists
+            | OpCode::GetData
+            | OpCode::GetAcl
+            | OpCode::GetChildren
+            | OpCode::Sync
+            | OpCode::Ping
+            | OpCode::GetChildren2
+            | OpCode::CheckWatches
+            | OpCode::RemoveWatches
+            | OpCode::MultiRead
+            | OpCode::Auth
+            | OpCode::SetWatches
+            | OpCode::Sasl
+            | OpCode::GetEphemerals
+            | OpCode::GetAllChildrenNumber
+            | OpCode::SetWatches2
+            | OpCode::AddWatch
+            | OpCode::WhoAmI => Err(Code::Unimplemented),
+        }
+    }
+
+    /// A request that could also be an item of a multi.
+    fn one(&mut self, item: Result<MultiItem<'_>, DecodeError>, out: &mut Vec<u8>) -> Written {
+        let item = decoded(item)?;
+        self.header(kind_of(&item)).encode(out);
+        let kind = kind_of(&item);
+        Ok(self.item(item, out).map(|()| kind))
+    }
+
+    /// Appends the body of the item's transaction.
+    fn item(&mut self, item: MultiItem<'_>, out: &mut Vec<u8>) -> Result<(), Code> {
+        match item {
+            MultiItem::Create { op, request } => self.create(op, request, out),
+            MultiItem::CreateTtl(request) => self.create_ttl(request, out),
+            MultiItem::Delete(request) => self.delete(&request, out),
+            MultiItem::SetData(request) => self.set_data(request, out),
+            MultiItem::Check(request) => self.check(request, out),
+            MultiItem::GetData(_) | MultiItem::GetChildren(_) => Err(Code::MarshallingError),
+        }
+    }
+
+    /// Before 5.5.3 of the table a single server stops: it has no ensemble to change.
+    fn refuse_reconfig(&self) -> Code {
+        if !self.options.reconfig_enabled {
+            return Code::ReconfigDisabled;
+        }
+        self.check_session().err().unwrap_or(Code::Unimplemented)
+    }
+}
+
+fn decoded<T>(request: Result<T, DecodeError>) -> Result<T, Code> {
+    request.map_err(|_| Code::MarshallingError)
+}
+
+fn kind_of(item: &MultiItem<'_>) -> TxnKind {
+    match item {
+        MultiItem::Create { op: OpCode::Create2, .. } => TxnKind::Create2,
+        MultiItem::Create { op: OpCode::CreateContainer, .. } => TxnKind::CreateContainer,
+        MultiItem::Create { .. } => TxnKind::Create,
+        MultiItem::CreateTtl(_) => TxnKind::CreateTtl,
+        MultiItem::Delete(_) => TxnKind::Delete,
+        MultiItem::SetData(_) => TxnKind::SetData,
+        MultiItem::Check(_) => TxnKind::Check,
+        MultiItem::GetData(_) | MultiItem::GetChildren(_) => TxnKind::Error,
+    }
+}
