@@ -15,7 +15,7 @@ use compat::diff::tally::Tally;
 use compat::harness::Target;
 
 const USAGE: &str = "differential [--a apache] [--b oxkeeper] [--seed 1] [--steps 1000] [--sessions 4] [--rounds 5] \
-                     [--shrink-seconds 60] [--tally yes]";
+                     [--shrink-seconds 60] [--tally yes] [--trace yes]";
 
 struct Options {
     a: Target,
@@ -27,6 +27,8 @@ struct Options {
     shrink: Duration,
     /// Print what was touched.
     tally: bool,
+    /// Print every step.
+    trace: bool,
 }
 
 impl Options {
@@ -40,6 +42,7 @@ impl Options {
             rounds: 5,
             shrink: Duration::from_secs(60),
             tally: false,
+            trace: false,
         };
         while let Some(name) = words.next() {
             let value = words.next().with_context(|| format!("{name} needs a value; {USAGE}"))?;
@@ -57,6 +60,7 @@ impl Options {
                     options.shrink = Duration::from_secs(value.parse().with_context(wrong)?)
                 }
                 "--tally" => options.tally = value == "yes",
+                "--trace" => options.trace = value == "yes",
                 unknown => bail!("{unknown} is no option; {USAGE}"),
             }
         }
@@ -86,6 +90,9 @@ fn passes(options: &Options, seed: u64, tally: &mut Tally) -> Result<bool> {
     let started = Instant::now();
     let outcome = generated(&setup, seed, options.steps)?;
     tally.merge(&outcome.tally);
+    if options.trace {
+        outcome.steps.iter().try_for_each(|step| writeln!(out, "{step}"))?;
+    }
     let (steps, compared) = (outcome.steps.len(), outcome.compared);
     writeln!(out, "seed {seed}: {steps} steps, {compared} answers and events, {:.1?}", started.elapsed())?;
     let mut rules = outcome.allowed.clone();
