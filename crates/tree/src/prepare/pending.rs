@@ -263,7 +263,7 @@ impl Pending {
             Future::There(state, _) if state.stat.ephemeral_owner != 0 => {
                 Some(SessionId(state.stat.ephemeral_owner))
             }
-            _ => None,
+            Future::There(..) | Future::Gone => None,
         }
     }
 

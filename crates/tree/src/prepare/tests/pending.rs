@@ -198,3 +198,60 @@ fn rooms_are_used_again() {
     world.pending.clear();
     assert!(world.pending.is_empty());
 }
+
+#[test]
+fn a_multi_counts_its_own_items_and_gives_back_what_it_does_not_use() {
+    let mut world = World::new();
+    world.make("/q", 0);
+    limit(&mut world, "/q", "count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=3");
+    world.options.enforce_quota = true;
+    let multi = |paths: &[&str]| {
+        let mut out = vec![];
+        for path in paths {
+            proto::MultiHeader { kind: 1, done: false, err: -1 }.encode(&mut out);
+            create(path, 0).encode(&mut out);
+        }
+        proto::MultiHeader::END.encode(&mut out);
+        out
+    };
+    let exceeded = |world: &World| {
+        let Txn::Multi(subs) = world.newest().txn else { panic!("no multi") };
+        let exceeded = Txn::Error(proto::ErrorTxn::new(Code::QuotaExceeded));
+        subs.iter().any(|sub| Txn::decode_sub(sub).unwrap() == exceeded)
+    };
+    outcome(world.ask_as(ME, OpCode::Multi, &multi(&["/q/a", "/q/b", "/q/c"]))).unwrap();
+    assert!(exceeded(&world));
+    outcome(world.ask_as(ME, OpCode::Multi, &multi(&["/q/a", "/q/b"]))).unwrap();
+    assert!(!exceeded(&world));
+    world.settle();
+}
+
+/// A parent whose counter has come to its end, as after 2^31 creations.
+fn spend_counter(world: &mut World, path: &str) {
+    let child = alloc::format!("{path}/last");
+    let txn = proto::CreateTxn {
+        path: text(&child),
+        data: None,
+        acl: None,
+        ephemeral: false,
+        parent_cversion: i32::MAX,
+    };
+    let header = proto::TxnHeader { session: ME, cxid: 0, zxid: world.tree.last_zxid(), time: 0, kind: 1 };
+    apply(&mut world.tree, &Entry { header, txn: Txn::Create(txn), digest: None });
+}
+
+#[test]
+fn a_spent_counter_stays_where_it_is() {
+    let mut world = World::new();
+    world.make("/p", 0);
+    spend_counter(&mut world, "/p");
+    assert_eq!(ask(&mut world, OpCode::Create, &create("/p/s", 2)), Ok(TxnKind::Create));
+    assert_eq!(created(&world.newest()), "/p/s2147483647");
+    // In flight or not: there is no next number, and none is used twice.
+    assert_eq!(ask(&mut world, OpCode::Create, &create("/p/s", 2)), Err(Code::NodeExists));
+    world.settle();
+    assert_eq!(ask(&mut world, OpCode::Create, &create("/p/s", 2)), Err(Code::NodeExists));
+    assert_eq!(ask(&mut world, OpCode::Create, &create("/p/t", 2)), Ok(TxnKind::Create));
+    assert_eq!(ask(&mut world, OpCode::Create, &create("/p/plain", 0)), Ok(TxnKind::Create));
+    world.settle();
+}
