@@ -25,7 +25,14 @@ pub struct Generator {
     /// The servers refuse what exceeds a quota. They look at the *applied* counters, so a write must not follow another one
     /// that may still be on its way.
     quotas_enforced: bool,
+    /// The slot a step is being drawn for.
+    slot: usize,
+    /// Per slot the last paths a watch was asked for on, so that some of them are checked and removed again.
+    watched: Vec<Vec<Text>>,
 }
+
+/// How many watched paths a slot is asked about again.
+const WATCHED_MAX: usize = 6;
 
 /// Kinds of requests, to be drawn by weight.
 #[derive(Clone, Copy, Debug)]
@@ -86,12 +93,14 @@ const IN_MULTI: [(usize, Kind); 7] = [
 impl Generator {
     /// Starts the sequence of a seed.
     pub fn new(seed: u64, quotas_enforced: bool) -> Self {
-        Self { rng: Rng::new(seed), xid: 0, quotas_enforced }
+        Self { rng: Rng::new(seed), xid: 0, quotas_enforced, slot: 0, watched: Vec::new() }
     }
 
     /// The next step.
     pub fn step(&mut self, view: &View) -> Step {
         let slot = self.rng.below(view.open.len());
+        self.slot = slot;
+        self.watched.resize(view.open.len(), Vec::new());
         if !view.open.get(slot).is_some_and(|open| *open) {
             return Step::Connect { slot, connect: self.connect(view) };
         }
@@ -204,7 +213,25 @@ impl Generator {
 
     fn op(&mut self, view: &View) -> Op {
         let kind = self.rng.weighted(&PIPELINED);
-        self.op_of(kind, view)
+        let op = self.op_of(kind, view);
+        if let Op::Read { path, watch: true, .. } | Op::AddWatch { path, .. } = &op
+            && let Some(watched) = self.watched.get_mut(self.slot)
+        {
+            watched.insert(0, path.clone());
+            watched.truncate(WATCHED_MAX);
+        }
+        op
+    }
+
+    /// A path this slot may still watch, or any.
+    fn watched_path(&mut self) -> Text {
+        let known = self.watched.get(self.slot).filter(|known| !known.is_empty());
+        match known {
+            Some(known) if self.rng.chance(70) => {
+                known.get(self.rng.below(known.len())).expect("below the length").clone()
+            }
+            Some(_) | None => words::path(&mut self.rng),
+        }
     }
 
     fn op_of(&mut self, kind: Kind, view: &View) -> Op {
@@ -229,8 +256,12 @@ impl Generator {
             Kind::Multi => self.multi(view),
             Kind::MultiRead => self.multi_read(view),
             Kind::Reconfig => reconfig(rng),
-            Kind::CheckWatches => Op::CheckWatches { path: words::path(rng), kind: watch_kind(rng) },
-            Kind::RemoveWatches => Op::RemoveWatches { path: words::path(rng), kind: watch_kind(rng) },
+            Kind::CheckWatches => {
+                Op::CheckWatches { path: self.watched_path(), kind: watch_kind(&mut self.rng) }
+            }
+            Kind::RemoveWatches => {
+                Op::RemoveWatches { path: self.watched_path(), kind: watch_kind(&mut self.rng) }
+            }
             Kind::AddWatch => {
                 let mode = if rng.chance(95) { rng.pick(&[0, 1]) } else { rng.pick(&[2, -1, i32::MAX]) };
                 Op::AddWatch { path: words::path(rng), mode }
@@ -243,6 +274,15 @@ impl Generator {
     }
 
     fn multi(&mut self, view: &View) -> Op {
+        if self.rng.chance(40) {
+            let mut items = coherent(&mut self.rng);
+            if self.rng.chance(15) {
+                let kind = self.rng.weighted(&IN_MULTI);
+                let failing = self.op_of(kind, view);
+                items.insert(self.rng.below(items.len() + 1), failing);
+            }
+            return Op::Multi { read: false, items, end: self.end() };
+        }
         let mut items = Vec::new();
         for _index in 0..self.rng.below(6) {
             if self.rng.chance(15) {
@@ -356,11 +396,7 @@ impl Generator {
             kind: Create::Create,
             path: Text::of(&path),
             data: Some(data),
-            acl: List::Of(vec![super::wire::Acl {
-                perms: 31,
-                scheme: Text::of("world"),
-                id: Text::of("anyone"),
-            }]),
+            acl: List::Of(vec![words::open_entry()]),
             flags: 0,
         });
         let requests = ops.map(|op| Request { xid: self.xid(&op), op, mangle: Mangle::None }).collect();
@@ -484,6 +520,47 @@ fn create(rng: &mut Rng) -> Op {
         _ => rng.pick(&[-1, 7, 8, i32::MIN, i32::MAX]),
     };
     Op::Create { kind, path: words::path(rng), data: words::data(rng), acl: words::acl(rng), flags }
+}
+
+/// Items that can succeed together: most random ones fail at the first.
+fn coherent(rng: &mut Rng) -> Vec<Op> {
+    let at = |path: &str, kind, flags| Op::Create {
+        kind,
+        path: Text::of(path),
+        data: Some(b"m".to_vec()),
+        acl: List::Of(vec![words::open_entry()]),
+        flags,
+    };
+    let kind = rng.pick(&[Create::Create, Create::Create2]);
+    let parent = rng.pick(&["", "/a", "/b", "/s"]);
+    let path = words::plain_path(rng);
+    let numbered = Text::of(&format!("{parent}/q"));
+    let mut items = match rng.below(4) {
+        // A sequence number is taken for each, and given back if the multi fails.
+        0 => (0..=rng.below(4))
+            .map(|_index| at(&format!("{parent}/q"), kind, rng.pick(&[0, 2, 2, 3])))
+            .collect(),
+        1 => vec![
+            at(&numbered.lossy(), rng.pick(&[kind, Create::Container]), 0),
+            Op::SetData { path: numbered.clone(), data: words::data(rng), version: 0 },
+            Op::Check { path: numbered.clone(), version: 1 },
+            at(&format!("{parent}/q/child"), kind, rng.pick(&[0, 1])),
+            Op::Delete { path: Text::of(&format!("{parent}/q/child")), version: 0 },
+            Op::Delete { path: numbered, version: 1 },
+        ],
+        2 => vec![
+            Op::SetData { path: path.clone(), data: words::data(rng), version: -1 },
+            Op::SetData { path: path.clone(), data: words::data(rng), version: -1 },
+            Op::Check { path, version: -1 },
+        ],
+        _ => vec![
+            Op::Delete { path: path.clone(), version: -1 },
+            at(&path.lossy(), kind, rng.pick(&[0, 1])),
+            Op::SetData { path, data: words::data(rng), version: 0 },
+        ],
+    };
+    items.truncate(1 + rng.below(items.len()));
+    items
 }
 
 /// Never with a negative TTL behind flags below 5: the original stops at it, and at its own log ever after.

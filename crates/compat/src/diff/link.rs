@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::step::Cut;
 
 /// How long an answer, or the end of a connection, may take.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 /// How much is read at once.
 const READ_BYTES: usize = 64 * 1024;
 

@@ -248,7 +248,7 @@ pub fn version(rng: &mut Rng) -> i32 {
 /// An access control list, the open one most of the time.
 pub fn acl(rng: &mut Rng) -> List<Acl> {
     match rng.below(100) {
-        0..75 => List::Of(vec![entry(31, "world", "anyone")]),
+        0..75 => List::Of(vec![open_entry()]),
         75..77 => List::Count(rng.pick(&[-1, -1, -2, i32::MIN])),
         77 => List::Of(Vec::new()),
         _ => {
@@ -258,11 +258,16 @@ pub fn acl(rng: &mut Rng) -> List<Acl> {
             }
             // Without this the whole tree is soon out of everybody's reach.
             if rng.chance(50) {
-                entries.push(entry(31, "world", "anyone"));
+                entries.push(open_entry());
             }
             List::Of(entries)
         }
     }
+}
+
+/// Everything for everybody.
+pub fn open_entry() -> Acl {
+    entry(31, "world", "anyone")
 }
 
 fn acl_entry(rng: &mut Rng) -> Acl {
