@@ -49,6 +49,11 @@ impl Opening {
         Ok(Self(stream))
     }
 
+    /// The connection, to set how long it waits.
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.0
+    }
+
     /// Waits for the `ConnectResponse`.
     pub(crate) fn finish(mut self) -> Result<Session> {
         let payload = read_frame(&mut self.0).context("no answer to the handshake")?;
@@ -179,7 +184,7 @@ pub(crate) fn read_frame(stream: &mut TcpStream) -> Result<Vec<u8>> {
 
 fn read_exact(stream: &mut TcpStream, place: &mut [u8]) -> Result<()> {
     match stream.read_exact(place) {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => bail!("no answer within {PATIENCE:?}"),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => bail!("the server did not answer in time"),
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => bail!("the server closed the connection"),
         done => Ok(done?),
     }

@@ -147,11 +147,15 @@ fn verdict(bars: &[Bar], ratio: impl Fn(Measure) -> f64) -> String {
     (if all_aims { "aim" } else { "must" }).to_owned()
 }
 
-/// The bars as text, such as `>= 10x op/s; CPU <= 1/15`.
+/// The bars as text, such as `op/s ≥ 10x; CPU ≤ 1/15`; without the zeros that only measured values need.
 fn bars(bars: &[Bar], wanted: fn(&Bar) -> Option<f64>) -> String {
     let text = |bar: &Bar| {
         let sign = if bar.measure.rises() { "≥" } else { "≤" };
-        wanted(bar).map(|value| format!("{} {sign} {}", name(bar.measure), quantity(bar.measure, value)))
+        wanted(bar).map(|value| {
+            let quantity =
+                quantity(bar.measure, value).replace(".00", "").replace(".0x", "x").replace("0 x", " x");
+            format!("{} {sign} {}", name(bar.measure), quantity.trim_end_matches(".0"))
+        })
     };
     bars.iter().filter_map(text).collect::<Vec<_>>().join("; ")
 }

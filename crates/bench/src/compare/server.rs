@@ -1,5 +1,6 @@
 //! The servers under comparison as child processes: equal configuration, own directories, killed by pid at the end.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -10,12 +11,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::measure::SESSION_TIMEOUT_MS;
-use crate::session::{Session, close_all};
+use crate::session::{Opening, close_all};
 use crate::wire::Call;
 use crate::workload::Workload;
 
 /// The longest any server may take to its first reply.
 const START_PATIENCE: Duration = Duration::from_secs(180);
+/// After this long without an answer a starting server is asked on a new connection.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(100);
 /// How often a starting server is tried.
 const START_STEP: Duration = Duration::from_millis(1);
 
@@ -40,14 +43,14 @@ impl Kind {
     fn command(&self, config: &Path) -> Command {
         match self {
             Self::Apache { class_path, heap, collector } => {
-                let mut command = Command::new("java");
+                let mut command = leashed("java".as_ref());
                 command.arg("-Dzookeeper.admin.enableServer=false").arg(format!("-Xmx{heap}"));
                 command.arg(format!("-XX:+Use{collector}GC")).args(["-cp", class_path]);
                 command.arg("org.apache.zookeeper.server.quorum.QuorumPeerMain").arg(config);
                 command
             }
             Self::Ours { binary } => {
-                let mut command = Command::new(binary);
+                let mut command = leashed(binary.as_os_str());
                 command.arg(config);
                 command
             }
@@ -102,8 +105,10 @@ impl Server {
     fn first_reply(&mut self, path: &str) -> Result<()> {
         let deadline = Instant::now() + START_PATIENCE;
         loop {
-            // A server that loads its data may refuse, accept and close, or keep the connection waiting.
-            let answered = Session::open(self.addr, SESSION_TIMEOUT_MS).and_then(|mut session| {
+            // A server that loads its data may refuse, accept and close, or accept and never answer.
+            let answered = Opening::start(self.addr, SESSION_TIMEOUT_MS, None).and_then(|opening| {
+                opening.stream().set_read_timeout(Some(ANSWER_PATIENCE))?;
+                let mut session = opening.finish()?;
                 let err = session.call(Call::Exists, path)?.err;
                 Ok((session, err))
             });
@@ -127,6 +132,13 @@ impl Drop for Server {
         // It may have been killed already.
         let _ = self.kill();
     }
+}
+
+/// A command whose process is killed when this program ends, even by a signal; `setpriv` is of util-linux.
+fn leashed(program: &OsStr) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]).arg(program);
+    command
 }
 
 fn spawn(kind: &Kind, dir: &Path) -> Result<Child> {
@@ -162,7 +174,7 @@ pub(crate) struct ProbeServer {
 impl ProbeServer {
     /// Starts L1 or L3 with the workload's reply sizes, its log in `dir`.
     pub(crate) fn start(workload: &Workload, dir: &Path) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = leashed(std::env::current_exe()?.as_os_str());
         command.args(["probe", workload.limit.id()]);
         if workload.limit == crate::workload::Limit::LogEcho {
             command.arg("--dir").arg(dir);
@@ -203,7 +215,7 @@ impl Awake {
         let cpus = if wanted { std::thread::available_parallelism()?.get() } else { 0 };
         let exe = std::env::current_exe()?;
         let spin = |_| {
-            let mut command = Command::new("chrt");
+            let mut command = leashed("chrt".as_ref());
             command.args(["-i", "0"]).arg(&exe).args(["probe", "spin"]).stdin(Stdio::null());
             command.spawn().context("starting `chrt -i 0` (package util-linux)")
         };

@@ -1,1 +1,0 @@
-//! The load generator for any ZooKeeper-compatible server, and the limit probes.
