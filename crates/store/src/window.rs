@@ -12,6 +12,8 @@ pub(crate) trait Source {
     type Error;
     /// Puts some bytes at the front of `buf`; 0 only at the end.
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error>;
+    /// At most so many bytes will come, as far as that is known: room for more would be wasted.
+    fn bytes_max(&self) -> u64;
 }
 
 /// A file, from some place on.
@@ -27,6 +29,10 @@ impl<F: DiskFile> Source for FileSource<F> {
         let n = self.file.read_at(buf, self.offset)?;
         self.offset += n as u64;
         Ok(n)
+    }
+
+    fn bytes_max(&self) -> u64 {
+        self.file.length().unwrap_or(u64::MAX)
     }
 }
 
@@ -50,9 +56,11 @@ pub(crate) struct Window<S> {
 impl<S: Source> Window<S> {
     /// `offset` only names places; the source decides what comes.
     pub(crate) fn new(source: S, offset: u64) -> Self {
+        // A little more, so that the end is noticed without making room first.
+        let room = usize::try_from(source.bytes_max()).map_or(STEP, |max| STEP.min(max.saturating_add(64)));
         Self {
             source,
-            buf: alloc::vec![0; STEP],
+            buf: alloc::vec![0; room],
             start: 0,
             end: 0,
             offset,

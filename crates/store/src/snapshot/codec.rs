@@ -190,6 +190,13 @@ impl<F: DiskFile> Decoder<F> {
 impl<F: DiskFile> Source for Decoder<F> {
     type Error = CodecError;
 
+    fn bytes_max(&self) -> u64 {
+        match self {
+            Self::Plain(source) => source.bytes_max(),
+            Self::Gzip { .. } | Self::Snappy { .. } => u64::MAX,
+        }
+    }
+
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, CodecError> {
         match self {
             Self::Plain(source) => Ok(source.read(buf)?),
