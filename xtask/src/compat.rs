@@ -1,4 +1,4 @@
-//! `cargo xtask compat`: the compatibility lanes, each a run of the `lane` program.
+//! `cargo xtask compat`: the compatibility lanes, each a run of a program of crate `compat`.
 
 use std::process::Command;
 
@@ -18,7 +18,6 @@ pub(crate) struct Options {
     lanes: Vec<String>,
     target: Option<String>,
     rounds: Option<u32>,
-    seconds: Option<u32>,
 }
 
 impl Options {
@@ -33,7 +32,6 @@ impl Options {
                 "--lane" => bail!("`{value}` is no lane; there are {}", LANES.join(", ")),
                 "--target" => options.target = Some(value.clone()),
                 "--rounds" => options.rounds = Some(value.parse()?),
-                "--seconds" => options.seconds = Some(value.parse()?),
                 _ => bail!("`{word}` is no option of compat"),
             }
         }
@@ -66,18 +64,27 @@ pub(crate) fn run_lanes(options: &Options, summary: &mut Summary) -> Result<()> 
         .iter()
         .filter(|lane| options.lanes.is_empty() || options.lanes.iter().any(|chosen| chosen == *lane));
     for lane in chosen {
-        let mut command = Command::new(release_program("lane"));
-        command.args([lane, "--target", target]);
-        for (name, value) in [("--rounds", options.rounds), ("--seconds", options.seconds)] {
-            if let Some(value) = value {
-                command.arg(name).arg(value.to_string());
-            }
+        let mut command = program(lane, target);
+        if let Some(rounds) = options.rounds {
+            command.arg("--rounds").arg(rounds.to_string());
         }
         let mut last = (0, 0);
         let succeeded = run_and_read(&mut command, |line| last = numbers(line).unwrap_or(last))?;
         summary.add_ended(lane, last, succeeded);
     }
     Ok(())
+}
+
+/// The program of one lane. The differential test is one of its own, which always compares with Apache.
+fn program(lane: &str, target: &str) -> Command {
+    if lane == "differential" {
+        let mut command = Command::new(release_program("differential"));
+        command.args(["--a", "apache", "--b", target]);
+        return command;
+    }
+    let mut command = Command::new(release_program("lane"));
+    command.args([lane, "--target", target]);
+    command
 }
 
 #[cfg(test)]

@@ -25,8 +25,7 @@ cargo xtask COMMAND
   test                        everything CI runs: setup, release build, unit tests, all lanes
   compat [--lane NAME]...     setup, release build, and the named lanes (all without --lane)
          [--target T]         oxkeeper (default), apache, or a release such as apache-3.8.6
-         [--rounds N]         rounds of the kill9 lane
-         [--seconds N]        length of the differential lane
+         [--rounds N]         crashes of the kill9 lane, scripts of the differential lane
   bench --against apache      compare speed and memory with Apache, write bench/RESULTS.md
 ";
 

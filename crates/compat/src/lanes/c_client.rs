@@ -130,11 +130,12 @@ fn session(server: &Server, commands: &[&str]) -> Result<String> {
 
 /// Takes out what belongs to the moment. The library's log lines name its own thread and time, never an answer.
 fn plain(answer: &str) -> String {
-    let lines = answer.lines().filter(|line| !line.contains(":ZOO_") && !line.trim().is_empty());
+    let of_the_moment = |line: &&str| line.contains(":ZOO_") || line.starts_with("time = ");
+    let lines = answer.lines().filter(|line| !of_the_moment(line) && !line.trim().is_empty());
     let text = lines.map(|line| format!("{line}\n")).collect::<String>();
-    ["time = ", "ctime = ", "mtime = ", "ctime=", "mtime="]
+    ["ctime = ", "mtime=", "mtime = ", "ctime="]
         .iter()
-        .fold(text, |text, label| mask_after(&text, label, &['\t', ' ']))
+        .fold(text, |text, label| mask_after(&text, label, &['\t']))
 }
 
 /// A running `cli_mt`.
@@ -170,13 +171,13 @@ impl Shell {
 
     /// Types one command and gives what was printed for it.
     ///
-    /// Everything here is asynchronous. So a second command follows, for a znode that does not exist: replies come in order, and when
-    /// the one that names that znode is there, so is all before it.
+    /// Everything here is asynchronous. So a deletion of a znode that does not exist follows, whose completion prints one line: replies
+    /// come in order, and when that line is there, so is all before it.
     fn command(&mut self, command: &str) -> Result<String> {
         self.markers += 1;
         let marker = format!("/marker-{}-end", self.markers);
         let typed = if command.is_empty() { String::new() } else { format!("{command}\n") };
-        self.stdin.write_all(format!("{typed}aget {marker}\n").as_bytes())?;
+        self.stdin.write_all(format!("{typed}adelete {marker}\n").as_bytes())?;
         let wanted = format!("{marker}: rc = -101");
         let mut text = String::new();
         let deadline = Instant::now() + COMMAND_TIME_MAX;

@@ -25,15 +25,15 @@ enum End {
     Kill9,
 }
 
-/// Every release, every way to write snapshots, both ways to end.
+/// How snapshots are written (`zookeeper.snapshot.compression.method`; empty for plain) and how each server ends.
+const WAYS: [(&str, End); 4] = [("", End::Kill9), ("", End::Stop), ("gz", End::Kill9), ("snappy", End::Stop)];
+
+/// Every release with every way.
 pub(crate) fn run(target: &Target) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for release in [APACHE_NEWEST, APACHE_OLDER] {
-        for compression in ["", "gz", "snappy"] {
-            for end in [End::Stop, End::Kill9] {
-                let chain = Chain { release, compression, end, target };
-                chain.run(&mut cases)?;
-            }
+        for (compression, end) in WAYS {
+            Chain { release, compression, end, target }.run(&mut cases)?;
         }
     }
     Ok(cases)
