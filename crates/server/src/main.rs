@@ -1,1 +1,106 @@
-fn main() {}
+//! The server's command line.
+
+use std::process::ExitCode;
+
+use server::config::{Arguments, Command, Config, Level};
+use server::driver::Handle;
+use server::logging;
+use server::probe;
+use server::standalone::{ServerError, Standalone};
+use server::version::VERSION_LINE;
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, host, port, command] = arguments.as_slice()
+        && word == "four-letter"
+    {
+        return four_letter(host, port, command);
+    }
+    match Arguments::parse(arguments) {
+        Ok(Command::Serve(arguments)) => serve(&arguments),
+        Ok(Command::Help(text)) => say(&text),
+        Ok(Command::Version) => say(VERSION_LINE),
+        Err(error) => complain(&error.to_string(), 2),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "this is what the command was called for")]
+fn say(text: &str) -> ExitCode {
+    println!("{text}");
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stderr, reason = "logging has not started, or nobody may look at it")]
+fn complain(text: &str, code: u8) -> ExitCode {
+    eprintln!("{text}");
+    ExitCode::from(code)
+}
+
+fn four_letter(host: &str, port: &str, word: &str) -> ExitCode {
+    let Ok(number) = port.parse() else { return complain(&format!("{port} is no port"), 2) };
+    match probe::four_letter(host, number, word) {
+        Ok(answer) => say(answer.trim_end_matches('\n')),
+        Err(error) => complain(&format!("{host}:{port} does not answer: {error}"), 1),
+    }
+}
+
+fn serve(arguments: &Arguments) -> ExitCode {
+    let level = logging::start();
+    let (config, notes) = match Config::load(arguments) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            tracing::error!("{error}");
+            return complain("Invalid config, exiting abnormally", 2);
+        }
+    };
+    for note in notes {
+        match note.level {
+            Level::Info => tracing::info!("{}", note.text),
+            Level::Warn => tracing::warn!("{}", note.text),
+        }
+    }
+    match run(config, &level) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(config: Config, level: &logging::Level) -> Result<(), ServerError> {
+    let data_dir = config.data_dir.display().to_string();
+    // Signals are caught before the port is open, so that nobody sees a server that cannot be stopped in order.
+    let signals = Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2])?;
+    let server = Standalone::start(config)?;
+    listen_to_signals(signals, server.handle(), level.clone())?;
+    match server.address {
+        Some(address) => announce(&format!("Oxkeeper serves ZooKeeper clients on {address}, data in {data_dir}")),
+        None => announce(&format!("Oxkeeper runs without a client port, data in {data_dir}")),
+    }
+    server.run()
+}
+
+#[expect(clippy::print_stdout, reason = "the one line that says where the server is")]
+fn announce(text: &str) {
+    println!("{text}");
+}
+
+fn listen_to_signals(mut signals: Signals, handle: Handle, level: logging::Level) -> Result<(), ServerError> {
+    let listen = move || {
+        for signal in signals.forever() {
+            match signal {
+                SIGUSR1 => level.on_signal(true),
+                SIGUSR2 => level.on_signal(false),
+                _ => handle.stop(),
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(listen)?;
+    Ok(())
+}

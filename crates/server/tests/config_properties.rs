@@ -2,6 +2,8 @@
 //!
 //! Needs `java` on the path (the set-up of the project installs it) and fails with a clear message without it.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -27,9 +29,46 @@ impl Random {
 /// Pieces that meet each other in every order: the blanks, ends, separators and escapes of the format, their
 /// neighbours in ISO-8859-1, and whole escapes, good and bad.
 const PIECES: [&[u8]; 40] = [
-    b"a", b"b", b"key", b"value", b" ", b" ", b"\t", b"\x0c", b"\n", b"\n", b"\r", b"\r\n", b"=", b"=", b":", b"#",
-    b"!", b"\\", b"\\", b"\\\\", b"\\\n", b"\\\r\n", b"\\\r", b"\\ ", b"\\=", b"\\:", b"\\u0041", b"\\u00e9", b"\\uD83D\\uDE00",
-    b"\\ud800", b"\\u12", b"\\users", b"\\t", b"\\n", b"\\f", b"\\q", b"\x85", b"\xa0", b"\xe9", b"\x00",
+    b"a",
+    b"b",
+    b"key",
+    b"value",
+    b" ",
+    b" ",
+    b"\t",
+    b"\x0c",
+    b"\n",
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b"=",
+    b"=",
+    b":",
+    b"#",
+    b"!",
+    b"\\",
+    b"\\",
+    b"\\\\",
+    b"\\\n",
+    b"\\\r\n",
+    b"\\\r",
+    b"\\ ",
+    b"\\=",
+    b"\\:",
+    b"\\u0041",
+    b"\\u00e9",
+    b"\\uD83D\\uDE00",
+    b"\\ud800",
+    b"\\u12",
+    b"\\users",
+    b"\\t",
+    b"\\n",
+    b"\\f",
+    b"\\q",
+    b"\x85",
+    b"\xa0",
+    b"\xe9",
+    b"\x00",
 ];
 
 fn random_text(random: &mut Random) -> Vec<u8> {

@@ -5,15 +5,32 @@
 //!
 //! Source: `QuorumPeerConfig`, `ServerConfig` and the classes that read `zookeeper.*` properties.
 
+mod arguments;
+mod ensemble;
+mod environment;
+mod error;
+mod fill;
+pub mod keys;
+mod load;
+pub mod membership;
+mod myid;
 mod note;
+mod place;
 pub mod properties;
+mod sources;
 mod types;
+mod values;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use arguments::{Arguments, Form};
+pub use environment::Environment;
+pub use error::{ConfigError, USAGE};
+pub use myid::{initialize_marker, read_my_id};
 pub use note::{Level, Note};
+pub use place::{Place, Setting};
 pub use types::{
     AclDigestAlgorithm, Autopurge, ConnectionThrottle, ContainerSweep, FourLetterWhitelist, LargeRequests,
     RequestThrottle, Secret, SessionWeights, SnapshotCompression,

@@ -32,7 +32,11 @@ pub struct ContainerSweep {
 
 impl Default for ContainerSweep {
     fn default() -> Self {
-        Self { check_interval: Duration::from_secs(60), max_per_minute: 10_000, max_never_used_interval: None }
+        Self {
+            check_interval: Duration::from_secs(60),
+            max_per_minute: 10_000,
+            max_never_used_interval: None,
+        }
     }
 }
 

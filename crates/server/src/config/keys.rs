@@ -1,0 +1,461 @@
+//! The table of all keys: where each may stand, its default, and what this server does with it.
+//!
+//! `docs/config.md` is printed from this table and compared by a test. A name that ends in `*` stands for all keys
+//! that start with the rest.
+//!
+//! Source: `QuorumPeerConfig#parseProperties` and every reader of a system property in the server of 3.9.5.
+
+/// Where a key may be given.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Class {
+    /// In the file only; no property of that name is read.
+    File,
+    /// In the file as `<key>` or as the property `-Dzookeeper.<key>`; the file wins.
+    Both,
+    /// As the property `-D<key>` only; in the file it has no effect.
+    Property,
+}
+
+/// What this server does with a key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Treatment {
+    /// It has a field in [`Config`](super::Config), or decides how the file is read.
+    Works,
+    /// It concerns the members of an ensemble; a standalone server has no use for it, in Java neither.
+    Ensemble,
+    /// Accepted without effect; the text says why that is harmless.
+    Harmless(&'static str),
+    /// Not built, and ignoring it would change safety, security or results.
+    Refused {
+        /// Which values ask for what is missing; others are accepted.
+        asks: Asks,
+        /// What to do instead.
+        cure: &'static str,
+    },
+    /// Documented, but read by nobody in Java; the text is the key that works.
+    Renamed(&'static str),
+}
+
+/// Which values of a refused key ask for the missing thing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Asks {
+    /// Every value.
+    Always,
+    /// `true` in any case.
+    True,
+    /// Everything but exactly `false`.
+    UnlessFalse,
+    /// It depends on the value in its own way; decided where the value is read.
+    Sometimes,
+}
+
+impl Asks {
+    pub(crate) fn is_asked_by(self, value: &str) -> bool {
+        match self {
+            Self::Always => true,
+            Self::True => value.eq_ignore_ascii_case("true"),
+            Self::UnlessFalse => value != "false",
+            Self::Sometimes => false,
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Key {
+    /// As it is written in the file, or for [`Class::Property`] after `-D`.
+    pub name: &'static str,
+    /// Where it may stand.
+    pub class: Class,
+    /// Java's default with its unit, empty if it has none.
+    pub default: &'static str,
+    /// What happens to it here.
+    pub treatment: Treatment,
+}
+
+/// The row of a name given in the file (or after `-Dzookeeper.`), whatever its class.
+///
+/// Rows with the whole name come before rows that end in `*`; [`Class::Property`] rows are only found here to say
+/// that the file is the wrong place.
+pub fn find_in_file(name: &str) -> Option<&'static Key> {
+    find(name, |key| key.class != Class::Property).or_else(|| find(name, |key| key.class == Class::Property))
+}
+
+/// The row of a property given after `-D` without the prefix `zookeeper.`.
+pub fn find_property(name: &str) -> Option<&'static Key> {
+    find(name, |key| key.class == Class::Property)
+}
+
+fn find(name: &str, class: impl Fn(&Key) -> bool) -> Option<&'static Key> {
+    let mut rows = KEYS.iter().filter(|key| class(key));
+    let starts = |key: &&Key| key.name.strip_suffix('*').is_some_and(|start| name.starts_with(start));
+    rows.clone().find(|key| key.name == name).or_else(|| rows.find(starts))
+}
+
+/// Whether the value of `name` must never be shown.
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let is_path = name.ends_with("path");
+    !is_path && ["password", "passwd", "superdigest", "secret"].iter().any(|word| name.contains(word))
+}
+
+const fn works(name: &'static str, class: Class, default: &'static str) -> Key {
+    Key { name, class, default, treatment: Treatment::Works }
+}
+
+const fn ensemble(name: &'static str, class: Class, default: &'static str) -> Key {
+    Key { name, class, default, treatment: Treatment::Ensemble }
+}
+
+const fn harmless(name: &'static str, class: Class, default: &'static str, why: &'static str) -> Key {
+    Key { name, class, default, treatment: Treatment::Harmless(why) }
+}
+
+const fn refused(
+    name: &'static str,
+    class: Class,
+    default: &'static str,
+    asks: Asks,
+    cure: &'static str,
+) -> Key {
+    Key { name, class, default, treatment: Treatment::Refused { asks, cure } }
+}
+
+const fn renamed(name: &'static str, effective: &'static str) -> Key {
+    Key { name, class: Class::Both, default: "", treatment: Treatment::Renamed(effective) }
+}
+
+const JVM: &str = "there is no Java virtual machine here";
+const THREADS: &str = "threads are laid out by this server itself";
+const NO_TLS: &str = "it only matters with TLS, which is refused where it is asked for";
+const NO_SASL: &str = "it only matters with SASL, which is refused where it is asked for";
+const NO_ADMIN: &str = "there is no AdminServer in this build yet";
+const WATCHES: &str = "watches are kept compactly and cleaned at once";
+const NO_CACHE: &str = "replies are made from the tree directly and need no cache";
+const METRICS: &str = "there is no other metrics provider in this build yet; mntr shows all metrics";
+const STATISTICS: &str = "these extra statistics are not collected here";
+const LOGGING: &str = "this server logs to stderr in its own way";
+
+const TLS_CURE: &str =
+    "remove it and use clientPort, or keep Apache ZooKeeper for TLS until this server has it";
+const SASL_CURE: &str = "remove it, or keep Apache ZooKeeper for SASL until this server has it";
+
+use Class::{Both, File, Property};
+
+/// All keys, in the order of ZooKeeper's administrator guide.
+pub const KEYS: &[Key] = &[
+    // Minimum.
+    works("clientPort", File, "none"),
+    refused("secureClientPort", File, "none", Asks::Always, TLS_CURE),
+    ensemble("observerMasterPort", File, "none"),
+    works("dataDir", File, "required"),
+    works("tickTime", File, "3000 ms"),
+    // Advanced.
+    works("dataLogDir", File, "dataDir"),
+    works("clientPortAddress", File, "all interfaces"),
+    refused("secureClientPortAddress", File, "all interfaces", Asks::Always, TLS_CURE),
+    works("clientPortListenBacklog", File, "-1"),
+    works("maxClientCnxns", File, "60"),
+    works("maxCnxns", Both, "0 (off)"),
+    works("minSessionTimeout", File, "2 x tickTime, in ms"),
+    works("maxSessionTimeout", File, "20 x tickTime, in ms"),
+    works("globalOutstandingLimit", Both, "1000"),
+    works("preAllocSize", Both, "65536 KiB"),
+    works("snapCount", Both, "100000"),
+    works("snapSizeLimitInKb", Both, "4194304 KiB"),
+    works("txnLogSizeLimitInKb", Both, "-1 (off)"),
+    works("commitLogCount", Both, "500"),
+    ensemble("snapshotSizeFactor", Both, "0.33"),
+    ensemble("forceSnapshotSync", Both, "false"),
+    works("fsync.warningthresholdms", Both, "1000 ms"),
+    works("fsync.warningthresholdms", Property, "1000 ms"),
+    works("forceSync", Both, "yes"),
+    works("flushDelay", Both, "0 ms"),
+    works("maxWriteQueuePollTime", Both, "flushDelay / 3, in ms"),
+    works("maxBatchSize", Both, "1000"),
+    works("autopurge.snapRetainCount", File, "3"),
+    works("autopurge.purgeInterval", File, "0 h (off)"),
+    harmless("maxResponseCacheSize", Both, "400", NO_CACHE),
+    harmless("maxGetChildrenResponseCacheSize", Both, "400", NO_CACHE),
+    ensemble("syncEnabled", File, "true"),
+    ensemble("observer.syncEnabled", Both, "true"),
+    works("extendedTypesEnabled", Both, "false"),
+    works("emulate353TTLNodes", Both, "false"),
+    works("digest.enabled", Both, "true"),
+    works("closeSessionTxn.enabled", Both, "true"),
+    works("serializeLastProcessedZxid.enabled", Both, "true"),
+    works("snapshot.compression.method", Both, "none"),
+    works("snapshot.trust.empty", Both, "false"),
+    works("datadir.autocreate", Both, "true"),
+    works("db.autocreate", Both, "true"),
+    works("enforceQuota", Both, "false"),
+    ensemble("enableEagerACLCheck", Both, "false"),
+    works("skipACL", Both, "no"),
+    harmless(
+        "watchManagerName",
+        Both,
+        "org.apache.zookeeper.server.watch.WatchManager",
+        "there is one kind of watch table, which is compact and has persistent and recursive watches too",
+    ),
+    harmless("watcherCleanThreadsNum", Both, "2", WATCHES),
+    harmless("watcherCleanThreshold", Both, "1000", WATCHES),
+    harmless("watcherCleanIntervalInSeconds", Both, "600 s", WATCHES),
+    harmless("maxInProcessingDeadWatchers", Both, "-1", WATCHES),
+    harmless("bitHashCacheSize", Both, "10", WATCHES),
+    works("largeRequestMaxBytes", Both, "104857600 B"),
+    works("largeRequestThreshold", Both, "-1 (off)"),
+    works("request_throttle_max_requests", Both, "0 (off)"),
+    works("request_throttle_stall_time", Both, "100 ms"),
+    works("request_throttle_drop_stale", Both, "true"),
+    works("request_stale_latency_check", Both, "false"),
+    works("request_stale_connection_check", Both, "true"),
+    works("request_throttler.shutdownTimeout", Both, "10000 ms"),
+    works("throttled_op_wait_time", Both, "0 ms (off)"),
+    works("connection_throttle_tokens", Both, "0 (off)"),
+    works("connection_throttle_fill_time", Both, "1 ms"),
+    works("connection_throttle_fill_count", Both, "1"),
+    works("connection_throttle_freeze_time", Both, "-1 ms (off)"),
+    works("connection_throttle_drop_increase", Both, "0.02"),
+    works("connection_throttle_drop_decrease", Both, "0.002"),
+    works("connection_throttle_decrease_ratio", Both, "0"),
+    works("connection_throttle_weight_enabled", Both, "false"),
+    works("connection_throttle_global_session_weight", Both, "3"),
+    works("connection_throttle_local_session_weight", Both, "1"),
+    works("connection_throttle_renew_session_weight", Both, "2"),
+    harmless("intBufferStartingSizeBytes", Both, "1024 B", "buffers grow with what arrives"),
+    works("znode.container.checkIntervalMs", Property, "60000 ms"),
+    works("znode.container.maxPerMinute", Property, "10000"),
+    works("znode.container.maxNeverUsedIntervalMs", Property, "0 ms (never)"),
+    harmless("pathStats.*", Both, "", STATISTICS),
+    harmless("messageTracker.Enabled", Both, "false", STATISTICS),
+    harmless("messageTracker.BufferSize", Both, "10", STATISTICS),
+    harmless("jvm.pause.monitor", File, "false", JVM),
+    harmless("jvm.pause.info-threshold.ms", File, "1000 ms", JVM),
+    harmless("jvm.pause.warn-threshold.ms", File, "10000 ms", JVM),
+    harmless("jvm.pause.sleep.time.ms", File, "500 ms", JVM),
+    ensemble("test.allowDiscontinuousProposals", Both, "false"),
+    ensemble("testingonly.initialZxid", Both, "none"),
+    // Ensemble. The membership is read and checked completely; only its result may be refused.
+    refused(
+        "server.*",
+        File,
+        "",
+        Asks::Sometimes,
+        "an ensemble is refused, one participant alone is a standalone server",
+    ),
+    works("group*", File, ""),
+    works("weight*", File, "1"),
+    ensemble("initLimit", File, "required in an ensemble, in ticks"),
+    ensemble("syncLimit", File, "required in an ensemble, in ticks"),
+    ensemble("connectToLearnerMasterLimit", File, "initLimit, in ticks"),
+    ensemble("peerType", File, "participant"),
+    ensemble("electionAlg", File, "3"),
+    ensemble("leaderServes", Both, "yes"),
+    ensemble("leader.maxTimeToWaitForEpoch", Both, "-1 ms"),
+    ensemble("leader.maxConcurrentSnapSyncs", Both, "10"),
+    ensemble("leader.maxConcurrentDiffSyncs", Both, "100"),
+    ensemble("leader.ackLoggingFrequency", Both, "1000"),
+    ensemble("leader.closeSocketAsync", Both, "false"),
+    ensemble("leader.closeSocketAsync", Property, "false"),
+    ensemble("learner.closeSocketAsync", Both, "false"),
+    ensemble("learner.closeSocketAsync", Property, "false"),
+    ensemble("learner.asyncSending", Both, "false"),
+    ensemble("learner.asyncSending", Property, "false"),
+    ensemble("leaderConnectDelayDuringRetryMs", Both, "100 ms"),
+    ensemble("cnxTimeout", Both, "5000 ms"),
+    ensemble("quorumCnxnTimeoutMs", Both, "-1 (syncLimit x tickTime)"),
+    ensemble("quorum.cnxn.threads.size", File, "20"),
+    ensemble("electionPortBindRetry", Both, "3"),
+    ensemble("fastleader.minNotificationInterval", Both, "200 ms"),
+    ensemble("fastleader.maxNotificationInterval", Both, "60000 ms"),
+    works("standaloneEnabled", File, "true"),
+    works("reconfigEnabled", File, "false"),
+    works("dynamicConfigFile", File, "none"),
+    ensemble("quorumListenOnAllIPs", File, "false"),
+    ensemble("localSessionsEnabled", File, "false"),
+    ensemble("localSessionsUpgradingEnabled", File, "false"),
+    ensemble("multiAddress.enabled", File, "false"),
+    works("zookeeper.multiAddress.enabled", Property, "false"),
+    ensemble("multiAddress.reachabilityCheckTimeoutMs", File, "1000 ms"),
+    ensemble("zookeeper.multiAddress.reachabilityCheckTimeoutMs", Property, "1000 ms"),
+    ensemble("multiAddress.reachabilityCheckEnabled", File, "true"),
+    ensemble("zookeeper.multiAddress.reachabilityCheckEnabled", Property, "true"),
+    ensemble("tcpKeepAlive", Both, "false"),
+    works("clientTcpKeepAlive", Both, "false"),
+    ensemble("oraclePath", File, "none"),
+    works("4lw.commands.whitelist", Both, "srvr"),
+    ensemble("forward_learner_requests_to_commit_processor_disabled", Both, "false"),
+    ensemble("leader.nodelay", Property, "true"),
+    ensemble("follower.nodelay", Property, "true"),
+    // Observers.
+    ensemble("observer.reconnectDelayMs", Both, "0 ms"),
+    ensemble("observer.election.DelayMs", Both, "200 ms"),
+    ensemble("observerMaster.sizeLimit", Both, "33554432 B"),
+    // Authentication and authorisation.
+    works("DigestAuthenticationProvider.enabled", Both, "true"),
+    works("DigestAuthenticationProvider.superDigest", Both, "none"),
+    works("DigestAuthenticationProvider.digestAlg", Both, "SHA1"),
+    harmless("IPAuthenticationProvider.usexforwardedfor", Both, "false", NO_ADMIN),
+    harmless("X509AuthenticationProvider.superUser", Both, "none", NO_TLS),
+    harmless("superUser", Both, "none", NO_SASL),
+    harmless("superUser.*", Both, "none", NO_SASL),
+    refused(
+        "authProvider.*",
+        Both,
+        "none",
+        Asks::Sometimes,
+        "only the digest, ip and ensemble providers are here; remove it, or keep Apache ZooKeeper for this provider",
+    ),
+    harmless("ssl.authProvider", Both, "x509", NO_TLS),
+    works("ensembleAuthName", Both, "none (any name)"),
+    refused("sessionRequireClientSASLAuth", Both, "false", Asks::True, SASL_CURE),
+    works("enforce.auth.enabled", Both, "false"),
+    refused(
+        "enforce.auth.schemes",
+        Both,
+        "none",
+        Asks::Sometimes,
+        "sasl and x509 are not in this build; name schemes that are (digest, ip), or keep Apache ZooKeeper",
+    ),
+    harmless("allowSaslFailedClients", Both, "false", NO_SASL),
+    harmless("letAnySaslUserDoX", Both, "none", NO_SASL),
+    harmless("sasl.serverconfig", Both, "Server", NO_SASL),
+    harmless("SASLAuthenticationProvider.superPassword", Both, "none", NO_SASL),
+    harmless("kerberos.*", Both, "", NO_SASL),
+    harmless("security.auth_to_local", Both, "DEFAULT", NO_SASL),
+    harmless("requireKerberosConfig", Both, "false", NO_SASL),
+    harmless("zookeeper.server.realm", Property, "none", NO_SASL),
+    refused("java.security.auth.login.config", Property, "none", Asks::Always, SASL_CURE),
+    ensemble("quorum.auth.enableSasl", File, "false"),
+    ensemble("quorum.auth.learnerRequireSasl", File, "false"),
+    ensemble("quorum.auth.serverRequireSasl", File, "false"),
+    ensemble("quorum.auth.learner.saslLoginContext", File, "QuorumLearner"),
+    ensemble("quorum.auth.server.saslLoginContext", File, "QuorumServer"),
+    ensemble("quorum.auth.kerberos.servicePrincipal", File, "zkquorum/localhost"),
+    harmless("fips-mode", Both, "true", NO_TLS),
+    // TLS.
+    ensemble("sslQuorum", File, "false"),
+    ensemble("portUnification", File, "false"),
+    ensemble("sslQuorumReloadCertFiles", File, "false"),
+    ensemble("ssl.quorum.*", Both, ""),
+    refused("client.portUnification", Both, "false", Asks::True, TLS_CURE),
+    harmless("client.certReload", Both, "false", NO_TLS),
+    harmless("ssl.*", Both, "", NO_TLS),
+    // Networking and performance.
+    harmless(
+        "serverCnxnFactory",
+        Both,
+        "org.apache.zookeeper.server.NIOServerCnxnFactory",
+        "there is one kind of listener, which does what both of Java's do for clients",
+    ),
+    harmless("nio.numSelectorThreads", Both, "max(1, sqrt(cores / 2))", THREADS),
+    harmless("nio.numWorkerThreads", Both, "2 x cores", THREADS),
+    works("nio.sessionlessCnxnTimeout", Both, "10000 ms"),
+    harmless("nio.directBufferBytes", Both, "65536 B", JVM),
+    harmless("nio.shutdownTimeout", Both, "5000 ms", THREADS),
+    harmless("commitProcessor.*", Both, "", THREADS),
+    harmless("netty.*", Both, "", "there is no Netty here"),
+    works("jute.maxbuffer", Property, "1048575 B"),
+    works("jute.maxbuffer.extrasize", Both, "jute.maxbuffer, at least 1024 B"),
+    // AdminServer, metrics, audit.
+    refused(
+        "admin.enableServer",
+        Both,
+        "true",
+        Asks::UnlessFalse,
+        "write admin.enableServer=false, or leave it out; use the four-letter words meanwhile",
+    ),
+    harmless("admin.*", Both, "", NO_ADMIN),
+    refused(
+        "metricsProvider.className",
+        File,
+        "org.apache.zookeeper.metrics.impl.DefaultMetricsProvider",
+        Asks::Sometimes,
+        "remove it and read the metrics with the four-letter word mntr",
+    ),
+    harmless("metricsProvider.*", File, "", METRICS),
+    works("readonlymode.enabled", Property, "false"),
+    ensemble("follower.skipLearnerRequestToNextProcessor", Both, "false"),
+    refused(
+        "audit.enable",
+        Both,
+        "false",
+        Asks::True,
+        "write audit.enable=false, or keep Apache ZooKeeper where an audit log is required",
+    ),
+    harmless("audit.impl.class", Both, "org.apache.zookeeper.audit.Slf4jAuditLogger", JVM),
+    // The machinery around a Java server.
+    harmless("log.*", Both, "", LOGGING),
+    harmless("root.logger", Both, "", LOGGING),
+    harmless("console.threshold", Both, "", LOGGING),
+    harmless("tracelog.*", Both, "", LOGGING),
+    harmless("jmx.*", Both, "", JVM),
+    harmless("com.sun.management.*", Property, "", JVM),
+    harmless("java.*", Property, "", JVM),
+    harmless("sun.*", Property, "", JVM),
+    harmless("jdk.*", Property, "", JVM),
+    harmless("javax.*", Property, "", JVM),
+    harmless("file.encoding", Property, "", JVM),
+    harmless("user.*", Property, "", JVM),
+    harmless("log4j*", Property, "", LOGGING),
+    harmless("logback.*", Property, "", LOGGING),
+    // Documented names that Java reads under another one.
+    renamed("connectionMaxTokens", "connection_throttle_tokens"),
+    renamed("connectionTokenFillTime", "connection_throttle_fill_time"),
+    renamed("connectionTokenFillCount", "connection_throttle_fill_count"),
+    renamed("connectionFreezeTime", "connection_throttle_freeze_time"),
+    renamed("connectionDropIncrease", "connection_throttle_drop_increase"),
+    renamed("connectionDropDecrease", "connection_throttle_drop_decrease"),
+    renamed("connectionDecreaseRatio", "connection_throttle_decrease_ratio"),
+    renamed("requestThrottleLimit", "request_throttle_max_requests"),
+    renamed("requestThrottleStallTime", "request_throttle_stall_time"),
+    renamed("requestThrottleDropStale", "request_throttle_drop_stale"),
+    renamed("requestStaleLatencyCheck", "request_stale_latency_check"),
+    renamed("requestStaleConnectionCheck", "request_stale_connection_check"),
+    renamed("throttledOpWaitTime", "throttled_op_wait_time"),
+    renamed("maxConcurrentSnapSyncs", "leader.maxConcurrentSnapSyncs"),
+    renamed("maxConcurrentDiffSyncs", "leader.maxConcurrentDiffSyncs"),
+    renamed("maxTimeToWaitForEpoch", "leader.maxTimeToWaitForEpoch"),
+    renamed("advancedFlowControlEnabled", "netty.advancedFlowControl.enabled"),
+    renamed("outstandingHandshake.limit", "netty.server.outstandingHandshake.limit"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_there_once_per_place() {
+        for (at, key) in KEYS.iter().enumerate() {
+            let is_property = key.class == Property;
+            let same = |other: &&Key| other.name == key.name && (other.class == Property) == is_property;
+            assert_eq!(KEYS[at + 1..].iter().find(same), None);
+        }
+    }
+
+    #[test]
+    fn a_whole_name_comes_before_a_beginning() {
+        assert_eq!(find_in_file("admin.enableServer").unwrap().name, "admin.enableServer");
+        assert_eq!(find_in_file("server.1").unwrap().name, "server.*");
+        assert_eq!(find_in_file("ssl.quorum.keyStore.location").unwrap().name, "ssl.quorum.*");
+        assert_eq!(find_in_file("jute.maxbuffer").unwrap().class, Property);
+        assert_eq!(find_in_file("noSuchKey"), None);
+    }
+
+    #[test]
+    fn a_renamed_key_names_one_that_exists() {
+        for key in KEYS {
+            if let Treatment::Renamed(effective) = key.treatment {
+                assert!(find_in_file(effective).is_some(), "{effective}");
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_are_known_by_their_names() {
+        assert!(is_secret("ssl.keyStore.password"));
+        assert!(is_secret("DigestAuthenticationProvider.superDigest"));
+        assert!(!is_secret("ssl.keyStore.passwordPath"));
+        assert!(!is_secret("dataDir"));
+    }
+}

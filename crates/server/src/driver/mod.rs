@@ -1,0 +1,452 @@
+//! The loop that owns the member: sockets in, sockets out, and batches to the log between.
+//!
+//! One thread holds the member and all client sockets. A second writes the log, a third snapshots. A read is
+//! answered by the thread that read it; a write goes to the log thread and back once for each batch, however many
+//! writes the batch holds. While the log thread syncs, the next batch is formed.
+
+pub mod snapshots;
+mod socket;
+mod words;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use member::{ConnId, Member, Now};
+use mio::event::Event;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::log_thread::{LogReport, LogThread};
+use socket::{Found, READ_BYTES, Socket, cut};
+
+const LISTENER: Token = Token(usize::MAX - 1);
+const WAKER: Token = Token(usize::MAX - 2);
+
+/// Connections taken in one turn, so that a storm of them does not starve those that are there.
+const ACCEPTS_MAX: usize = 128;
+
+/// How long to leave the listener alone when there is no descriptor for a connection.
+const ACCEPT_PAUSE_MS: u64 = 100;
+
+/// What ends the loop with an error.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// The system refuses to wait for sockets.
+    #[error("waiting for sockets failed: {0}; check the limits of this process")]
+    Poll(#[source] io::Error),
+    /// The log can no longer be trusted (R6).
+    #[error(transparent)]
+    Log(#[from] crate::log_thread::LogFailure),
+}
+
+/// How other threads reach the loop.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    waker: Arc<Waker>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Handle {
+    /// Wakes the loop, so that it looks at its channels.
+    pub fn wake(&self) {
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "the event loop cannot be woken");
+        }
+    }
+
+    /// Asks the loop to end: what was proposed is still written and answered.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+}
+
+/// Poll and waker, made before the threads that need the waker.
+#[derive(Debug)]
+pub struct Loop {
+    poll: Poll,
+    handle: Handle,
+}
+
+impl Loop {
+    /// Makes the loop's ears.
+    ///
+    /// # Errors
+    /// When the system has no more descriptors.
+    pub fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        Ok(Self { poll, handle: Handle { waker, stop: Arc::new(AtomicBool::new(false)) } })
+    }
+
+    /// How other threads reach it.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+}
+
+/// See the module.
+pub struct Driver {
+    poll: Poll,
+    handle: Handle,
+    clock: Clock,
+    config: Arc<Config>,
+    member: Member,
+    listener: Option<TcpListener>,
+    /// Accepting failed for want of descriptors; when to try again.
+    accept_at_ms: Option<u64>,
+    sockets: Vec<Option<Socket>>,
+    /// Connections whose kernel buffers or kept bytes hold more than one turn's worth.
+    unread: Vec<ConnId>,
+    scratch: Vec<u8>,
+    log: LogThread,
+    snapshots: snapshots::Snapshots,
+    admin: words::Admin,
+    frame_bytes_max: usize,
+}
+
+impl Driver {
+    /// Puts the parts together. `listener` may be none: a server without a client port.
+    pub fn new(
+        ears: Loop,
+        config: Arc<Config>,
+        clock: Clock,
+        member: Member,
+        listener: Option<std::net::TcpListener>,
+        log: LogThread,
+        snapshots: snapshots::Snapshots,
+    ) -> io::Result<Self> {
+        let Loop { poll, handle } = ears;
+        let mut listener = listener.map(TcpListener::from_std);
+        if let Some(listener) = &mut listener {
+            poll.registry().register(listener, LISTENER, Interest::READABLE)?;
+        }
+        let client_address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        Ok(Self {
+            poll,
+            handle,
+            clock,
+            admin: words::Admin::new(Arc::clone(&config), client_address, clock.now()),
+            frame_bytes_max: config.jute_max_buffer_bytes,
+            config,
+            member,
+            listener,
+            accept_at_ms: None,
+            sockets: Vec::new(),
+            unread: Vec::new(),
+            scratch: vec![0; READ_BYTES],
+            log,
+            snapshots,
+        })
+    }
+
+    /// Serves until [`Handle::stop`], then writes out what was proposed.
+    ///
+    /// # Errors
+    /// [`DriverError`]: the server must halt.
+    pub fn run(mut self) -> Result<(), DriverError> {
+        let mut events = Events::with_capacity(1024);
+        while !self.handle.stop.load(Ordering::Relaxed) {
+            let timeout = self.timeout();
+            match self.poll.poll(&mut events, timeout) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(DriverError::Poll(error)),
+            }
+            self.turn(&events)?;
+        }
+        self.finish()
+    }
+
+    fn turn(&mut self, events: &Events) -> Result<(), DriverError> {
+        let now = self.clock.now();
+        for report in self.log.reports() {
+            self.on_log_report(report?, now);
+        }
+        let again = std::mem::take(&mut self.unread);
+        for id in again {
+            self.serve(id, now);
+        }
+        for event in events {
+            self.on_event(event, now);
+        }
+        self.tick(now);
+        // First the disk, which takes longest, then the replies.
+        self.submit();
+        self.flush(now);
+        self.submit();
+        self.snapshots.step(&mut self.member, &mut self.log);
+        Ok(())
+    }
+
+    fn on_event(&mut self, event: &Event, now: Now) {
+        match event.token() {
+            WAKER => {}
+            LISTENER => self.accept(now),
+            Token(slot) => {
+                let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut) else { return };
+                let id = socket.id;
+                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    socket.readable = true;
+                    self.serve(id, now);
+                }
+                if event.is_writable() {
+                    self.send(id, now);
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Now) {
+        if now.mono_ms >= self.member.deadline_ms() {
+            self.member.tick(now);
+        }
+        if self.accept_at_ms.is_some_and(|at_ms| at_ms <= now.mono_ms) {
+            self.accept_at_ms = None;
+            self.accept(now);
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if !self.unread.is_empty() || self.snapshots.wants_step() {
+            return Some(Duration::ZERO);
+        }
+        let deadline_ms = self.member.deadline_ms().min(self.accept_at_ms.unwrap_or(u64::MAX));
+        let now_ms = self.clock.now().mono_ms;
+        (deadline_ms != u64::MAX).then(|| Duration::from_millis(deadline_ms.saturating_sub(now_ms)))
+    }
+
+    fn accept(&mut self, now: Now) {
+        for _ in 0..ACCEPTS_MAX {
+            let Some(listener) = &self.listener else { return };
+            match listener.accept() {
+                Ok((stream, peer)) => self.take_in(stream, peer, now),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    tracing::warn!(%error, "a connection cannot be accepted; raise the limit of open files");
+                    self.accept_at_ms = Some(now.mono_ms + ACCEPT_PAUSE_MS);
+                    return;
+                }
+            }
+        }
+        // The edge was used up, the queue was not.
+        self.accept_at_ms = Some(now.mono_ms);
+    }
+
+    fn take_in(&mut self, mut stream: TcpStream, peer: SocketAddr, now: Now) {
+        let id = match self.member.accept(peer, now) {
+            Ok(id) => id,
+            Err(refused) => {
+                self.member.core_mut().metrics.connection_rejected.inc();
+                tracing::warn!(%peer, ?refused, "too many connections; see maxClientCnxns and maxCnxns");
+                return;
+            }
+        };
+        let slot = usize::try_from(id.slot).expect("a slot fits a pointer");
+        let ready = stream.set_nodelay(true).and_then(|()| {
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            self.poll.registry().register(&mut stream, Token(slot), interest)
+        });
+        if let Err(error) = ready {
+            tracing::warn!(%peer, %error, "a connection cannot be served");
+            self.member.lost(id);
+            return;
+        }
+        if self.config.client_tcp_keep_alive
+            && let Err(error) = socket2::SockRef::from(&stream).set_keepalive(true)
+        {
+            tracing::warn!(%peer, %error, "keep-alive cannot be set");
+        }
+        if self.sockets.len() <= slot {
+            self.sockets.resize_with(slot + 1, || None);
+        }
+        self.sockets[slot] = Some(Socket::new(stream, id));
+    }
+
+    fn socket(&mut self, id: ConnId) -> Option<&mut Socket> {
+        let slot = usize::try_from(id.slot).expect("a slot fits a pointer");
+        self.sockets.get_mut(slot).and_then(Option::as_mut).filter(|socket| socket.id == id)
+    }
+
+    /// Hands in what a connection has sent, as long as the member wants it and for one turn at most.
+    fn serve(&mut self, id: ConnId, now: Now) {
+        let Some(socket) = self.socket(id) else { return };
+        let had_input = socket.has_input();
+        if had_input {
+            let (input, taken) = socket.take_input();
+            let rest = self.hand_in(id, &input[taken..], now);
+            if let Some(socket) = self.socket(id) {
+                let taken = input.len() - rest;
+                socket.put_input(input, taken);
+            }
+        }
+        let wanted = self.member.wants_input(id);
+        let Some(socket) = self.socket(id) else { return };
+        if !wanted || !socket.readable {
+            return;
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let Some(socket) = self.socket(id) else { return };
+        let alive = match socket.fill(&mut scratch) {
+            Ok(bytes) => {
+                let ended = socket.ended;
+                let more = socket.readable || socket.has_input();
+                if !bytes.is_empty() {
+                    let rest = self.hand_in(id, bytes, now);
+                    let kept = &bytes[bytes.len() - rest..];
+                    if let Some(socket) = self.socket(id) {
+                        socket.keep(kept);
+                    }
+                } else if !ended && more {
+                    // What was appended to an unfinished frame is cut in the same turn.
+                    self.cut_kept(id, now);
+                }
+                !ended
+            }
+            Err(_) => false,
+        };
+        self.scratch = scratch;
+        if !alive {
+            self.drop_connection(id);
+        } else if self.socket(id).is_some_and(|socket| socket.readable) {
+            self.unread.push(id);
+        }
+    }
+
+    fn cut_kept(&mut self, id: ConnId, now: Now) {
+        let Some(socket) = self.socket(id) else { return };
+        let (input, taken) = socket.take_input();
+        let rest = self.hand_in(id, &input[taken..], now);
+        if let Some(socket) = self.socket(id) {
+            let taken = input.len() - rest;
+            socket.put_input(input, taken);
+        }
+    }
+
+    /// Cuts frames off `bytes` and hands them in. Returns how many bytes are left at the end.
+    fn hand_in(&mut self, id: ConnId, bytes: &[u8], now: Now) -> usize {
+        let mut rest = bytes;
+        while self.member.wants_input(id) {
+            let limit = self.frame_bytes_max;
+            let Some(socket) = self.socket(id) else { return 0 };
+            let (found, length) = cut(rest, limit, socket.handshaken);
+            match found {
+                Found::Frame(frame) => {
+                    socket.handshaken = true;
+                    self.member.receive(id, frame, now);
+                    rest = &rest[length..];
+                }
+                Found::Nothing => break,
+                Found::BadLength(announced) => {
+                    let peer = socket.stream.peer_addr().ok();
+                    tracing::warn!(?peer, announced, limit, "Len error: no frame is so long");
+                    self.drop_connection(id);
+                    return 0;
+                }
+                Found::Word(word, behind) => {
+                    self.answer_word(id, word, behind, now);
+                    return 0;
+                }
+            }
+        }
+        rest.len()
+    }
+
+    fn answer_word(&mut self, id: ConnId, word: [u8; 4], behind: &[u8], now: Now) {
+        let text = self.admin.answer(&mut self.member, word, behind, now);
+        self.member.close_with(id, text.as_bytes());
+    }
+
+    /// Gives the log thread the batch formed so far, if it is idle.
+    fn submit(&mut self) {
+        if self.log.is_idle()
+            && let Some(batch) = self.member.take_batch()
+        {
+            self.log.write(batch);
+        }
+    }
+
+    fn on_log_report(&mut self, report: LogReport, now: Now) {
+        match report {
+            LogReport::Persisted { zxid, log_bytes, txns, sync } => {
+                self.snapshots.on_logged(log_bytes, txns);
+                let millis = i64::try_from(sync.as_millis()).unwrap_or(i64::MAX);
+                self.member.core_mut().metrics.fsynctime.add(millis);
+                if sync >= self.config.fsync_warning_threshold {
+                    self.member.front_mut().stats.fsync_threshold_exceed_count += 1;
+                }
+                self.submit();
+                self.member.on_persisted(zxid, now);
+            }
+            LogReport::Fenced(reason) => self.admin.fence(reason),
+            LogReport::Unfenced => self.admin.unfence(),
+        }
+    }
+
+    /// Sends what is there to send, closes what is to be closed, goes on reading where that was put off.
+    fn flush(&mut self, now: Now) {
+        while let Some(id) = self.member.next_dirty() {
+            self.send(id, now);
+            if self.member.wants_input(id)
+                && self.socket(id).is_some_and(|socket| socket.has_input() || socket.readable)
+            {
+                self.serve(id, now);
+            }
+        }
+    }
+
+    fn send(&mut self, id: ConnId, _now: Now) {
+        let slot = usize::try_from(id.slot).expect("a slot fits a pointer");
+        let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut).filter(|socket| socket.id == id)
+        else {
+            return;
+        };
+        let Some(out) = self.member.output(id) else { return };
+        if !out.is_empty() {
+            match socket.send(out) {
+                Ok(true) => self.member.on_sent(id),
+                Ok(false) => return,
+                Err(_) => return self.drop_connection(id),
+            }
+        }
+        if self.member.is_closing(id) {
+            self.drop_connection(id);
+        }
+    }
+
+    fn drop_connection(&mut self, id: ConnId) {
+        let slot = usize::try_from(id.slot).expect("a slot fits a pointer");
+        if let Some(place) = self.sockets.get_mut(slot)
+            && let Some(mut socket) = place.take_if(|socket| socket.id == id)
+        {
+            // Closing the descriptor takes it out of the poll as well.
+            if let Err(error) = self.poll.registry().deregister(&mut socket.stream) {
+                tracing::debug!(%error, "a connection was not registered");
+            }
+        }
+        self.member.lost(id);
+    }
+
+    /// Writes out and answers what was proposed, then lets go.
+    fn finish(mut self) -> Result<(), DriverError> {
+        tracing::info!("stopping");
+        self.listener = None;
+        while !self.log.is_idle() || self.member.core().in_flight() > 0 {
+            self.submit();
+            let report = self.log.wait()?;
+            let now = self.clock.now();
+            self.on_log_report(report, now);
+            self.flush(now);
+        }
+        self.snapshots.stop(&mut self.member);
+        self.log.stop()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! From the files to the tree: what recovery reads, the tree takes in.
+
+use proto::{AclList, Entry, SessionId, TxnError, Zxid};
+use store::RecoverSink;
+use store::snapshot::{NodeRecord, SnapshotSink};
+use tree::{ApplyError, DigestCheck, LoadError, Tree, TreeLoader, TreeOptions};
+
+/// Why the files do not make a tree.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// A snapshot holds what no tree can be.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The payload of an entry is whole and yet no transaction.
+    #[error("the transaction {zxid} in the log cannot be read: {error}")]
+    Txn {
+        /// Which.
+        zxid: Zxid,
+        /// What is wrong with it.
+        error: TxnError,
+    },
+    /// A transaction does not fit any tree.
+    #[error("the transaction {zxid} in the log cannot be applied: {error}")]
+    Apply {
+        /// Which.
+        zxid: Zxid,
+        /// Why.
+        error: ApplyError,
+    },
+}
+
+/// A tree in the making.
+#[derive(Debug)]
+pub struct History {
+    options: TreeOptions,
+    stage: Stage,
+    mismatches: u64,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Empty,
+    Loading { zxid: Zxid, loader: Box<TreeLoader> },
+    Replaying(Box<Tree>),
+}
+
+impl History {
+    /// Nothing read yet.
+    #[must_use]
+    pub fn new(options: TreeOptions) -> Self {
+        Self { options, stage: Stage::Empty, mismatches: 0 }
+    }
+
+    /// Transactions after which the tree's digest was not what the log says it should be.
+    #[must_use]
+    pub fn digest_mismatches(&self) -> u64 {
+        self.mismatches
+    }
+
+    /// The tree, once all is read.
+    ///
+    /// # Errors
+    /// [`HistoryError::Load`] if the snapshot was no tree after all.
+    pub fn into_tree(mut self) -> Result<Tree, HistoryError> {
+        self.tree()?;
+        match self.stage {
+            Stage::Replaying(tree) => Ok(*tree),
+            Stage::Empty | Stage::Loading { .. } => unreachable!("the line above made it a tree"),
+        }
+    }
+
+    /// Ends the loading of nodes, if it has not ended.
+    fn tree(&mut self) -> Result<&mut Tree, HistoryError> {
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Empty) {
+            Stage::Empty => Stage::Replaying(Box::new(Tree::new(self.options))),
+            Stage::Loading { zxid, loader } => Stage::Replaying(Box::new(loader.finish(zxid)?)),
+            Stage::Replaying(tree) => Stage::Replaying(tree),
+        };
+        match &mut self.stage {
+            Stage::Replaying(tree) => Ok(tree),
+            Stage::Empty | Stage::Loading { .. } => unreachable!("it was just made a tree"),
+        }
+    }
+
+    fn loader(&mut self) -> &mut TreeLoader {
+        match &mut self.stage {
+            Stage::Loading { loader, .. } => loader,
+            Stage::Empty | Stage::Replaying(_) => unreachable!("records come between begin and the first entry"),
+        }
+    }
+}
+
+impl SnapshotSink for History {
+    type Error = HistoryError;
+
+    fn begin(&mut self, zxid: Zxid) {
+        self.stage = Stage::Loading { zxid, loader: Box::new(TreeLoader::new(self.options)) };
+    }
+
+    fn session(&mut self, id: SessionId, timeout_ms: i32) -> Result<(), HistoryError> {
+        self.loader().add_session(id, timeout_ms);
+        Ok(())
+    }
+
+    fn acl(&mut self, acl_id: i64, acl: AclList) -> Result<(), HistoryError> {
+        self.loader().add_acl(acl_id, acl);
+        Ok(())
+    }
+
+    fn node(&mut self, node: NodeRecord<'_>) -> Result<(), HistoryError> {
+        self.loader().add_node(&node.path, node.data, node.acl_id, &node.stat)?;
+        Ok(())
+    }
+}
+
+impl RecoverSink for History {
+    fn txn(&mut self, zxid: Zxid, payload: &[u8]) -> Result<(), HistoryError> {
+        let entry = Entry::decode(payload).map_err(|error| HistoryError::Txn { zxid, error })?;
+        let applied = self
+            .tree()?
+            .apply(&entry, &mut ())
+            .map_err(|error| HistoryError::Apply { zxid, error })?;
+        if matches!(applied.digest, DigestCheck::Mismatch { .. }) {
+            self.mismatches += 1;
+            if self.mismatches == 1 {
+                tracing::error!(%zxid, "the digest of the tree is not what the log says; see digest_mismatches_count");
+            }
+        }
+        Ok(())
+    }
+}
