@@ -100,6 +100,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_workspace_holds_its_arrows_and_licences() {
+        let metadata = metadata().unwrap();
+        check(&metadata).unwrap();
+        crate::licences::check(&metadata).unwrap();
+    }
+
+    #[test]
     fn a_forbidden_arrow_and_an_unknown_crate_are_told() {
         assert!(hold("tree", ["proto"].into_iter()).is_ok());
         let error = hold("tree", ["proto", "store"].into_iter()).unwrap_err().to_string();
