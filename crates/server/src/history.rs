@@ -2,8 +2,8 @@
 
 use proto::{AclList, Entry, SessionId, TxnError, Zxid};
 use store::RecoverSink;
-use store::snapshot::{NodeRecord, SnapshotSink};
-use tree::{ApplyError, DigestCheck, LoadError, Tree, TreeLoader, TreeOptions};
+use store::snapshot::{NodeRecord, SnapshotEnd, SnapshotSink};
+use tree::{ApplyError, DIGEST_VERSION, DigestCheck, LoadError, Tree, TreeLoader, TreeOptions};
 
 /// Why the files do not make a tree.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +40,12 @@ pub struct History {
 #[derive(Debug)]
 enum Stage {
     Empty,
-    Loading { zxid: Zxid, loader: Box<TreeLoader> },
+    /// Without records it is the empty history of a new server.
+    Loading {
+        zxid: Zxid,
+        loader: Box<TreeLoader>,
+        records: bool,
+    },
     Replaying(Box<Tree>),
 }
 
@@ -73,7 +78,10 @@ impl History {
     fn tree(&mut self) -> Result<&mut Tree, HistoryError> {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Empty) {
             Stage::Empty => Stage::Replaying(Box::new(Tree::new(self.options))),
-            Stage::Loading { zxid, loader } => Stage::Replaying(Box::new(loader.finish(zxid)?)),
+            Stage::Loading { zxid, loader, records: true } => {
+                Stage::Replaying(Box::new(loader.finish(zxid)?))
+            }
+            Stage::Loading { records: false, .. } => Stage::Replaying(Box::new(Tree::new(self.options))),
             Stage::Replaying(tree) => Stage::Replaying(tree),
         };
         match &mut self.stage {
@@ -84,8 +92,13 @@ impl History {
 
     fn loader(&mut self) -> &mut TreeLoader {
         match &mut self.stage {
-            Stage::Loading { loader, .. } => loader,
-            Stage::Empty | Stage::Replaying(_) => unreachable!("records come between begin and the first entry"),
+            Stage::Loading { loader, records, .. } => {
+                *records = true;
+                loader
+            }
+            Stage::Empty | Stage::Replaying(_) => {
+                unreachable!("records come between begin and the first entry")
+            }
         }
     }
 }
@@ -94,7 +107,7 @@ impl SnapshotSink for History {
     type Error = HistoryError;
 
     fn begin(&mut self, zxid: Zxid) {
-        self.stage = Stage::Loading { zxid, loader: Box::new(TreeLoader::new(self.options)) };
+        self.stage = Stage::Loading { zxid, loader: Box::new(TreeLoader::new(self.options)), records: false };
     }
 
     fn session(&mut self, id: SessionId, timeout_ms: i32) -> Result<(), HistoryError> {
@@ -114,12 +127,24 @@ impl SnapshotSink for History {
 }
 
 impl RecoverSink for History {
+    fn snapshot_end(&mut self, end: &SnapshotEnd) {
+        let zxid_in_name = match &self.stage {
+            Stage::Loading { zxid, .. } => *zxid,
+            Stage::Empty | Stage::Replaying(_) => return,
+        };
+        if let Some(digest) = end.digest
+            && digest.version == DIGEST_VERSION
+            && digest.zxid > Zxid::ZERO
+            && digest.zxid >= zxid_in_name
+        {
+            self.loader().expect_digest(digest.zxid, digest.digest.cast_unsigned());
+        }
+    }
+
     fn txn(&mut self, zxid: Zxid, payload: &[u8]) -> Result<(), HistoryError> {
         let entry = Entry::decode(payload).map_err(|error| HistoryError::Txn { zxid, error })?;
-        let applied = self
-            .tree()?
-            .apply(&entry, &mut ())
-            .map_err(|error| HistoryError::Apply { zxid, error })?;
+        let applied =
+            self.tree()?.apply(&entry, &mut ()).map_err(|error| HistoryError::Apply { zxid, error })?;
         if matches!(applied.digest, DigestCheck::Mismatch { .. }) {
             self.mismatches += 1;
             if self.mismatches == 1 {

@@ -70,11 +70,7 @@ impl LogThread {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(
-        writer: LogWriter<FileDisk>,
-        warn_after: Duration,
-        handle: Handle,
-    ) -> std::io::Result<Self> {
+    pub fn start(writer: LogWriter<FileDisk>, warn_after: Duration, handle: Handle) -> std::io::Result<Self> {
         let (jobs, inbox) = channel();
         let (outbox, reports) = channel();
         let (spare_sender, spares) = channel();

@@ -18,7 +18,8 @@ pub fn start() -> Level {
     let level = wished.as_deref().map_or(Ok(LevelFilter::INFO), LevelFilter::from_str);
     let (filter, handle) = reload::Layer::new(*level.as_ref().unwrap_or(&LevelFilter::INFO));
     let json = std::env::var("OXKEEPER_LOG_FORMAT").is_ok_and(|format| format == "json");
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(false);
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(false);
     let registry = tracing_subscriber::registry().with(filter);
     if json {
         registry.with(lines.json()).init();

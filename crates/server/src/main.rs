@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use server::config::{Arguments, Command, Config, Level};
+use std::ffi::OsString;
+
+use server::config::{Arguments, Config, Form, Level, USAGE};
 use server::driver::Handle;
 use server::logging;
 use server::probe;
@@ -15,16 +17,16 @@ use signal_hook::iterator::Signals;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [word, host, port, command] = arguments.as_slice()
-        && word == "four-letter"
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if let [name, host, port, word] = words.as_slice()
+        && name == "four-letter"
     {
-        return four_letter(host, port, command);
+        return four_letter(&host.to_string_lossy(), &port.to_string_lossy(), &word.to_string_lossy());
     }
-    match Arguments::parse(arguments) {
-        Ok(Command::Serve(arguments)) => serve(&arguments),
-        Ok(Command::Help(text)) => say(&text),
-        Ok(Command::Version) => say(VERSION_LINE),
+    match Arguments::parse(words) {
+        Ok(Arguments { form: Form::Help, .. }) => say(USAGE),
+        Ok(Arguments { form: Form::Version, .. }) => say(VERSION_LINE),
+        Ok(arguments) => serve(&arguments),
         Err(error) => complain(&error.to_string(), 2),
     }
 }
@@ -62,6 +64,7 @@ fn serve(arguments: &Arguments) -> ExitCode {
         match note.level {
             Level::Info => tracing::info!("{}", note.text),
             Level::Warn => tracing::warn!("{}", note.text),
+            Level::Error => tracing::error!("{}", note.text),
         }
     }
     match run(config, &level) {
@@ -80,7 +83,9 @@ fn run(config: Config, level: &logging::Level) -> Result<(), ServerError> {
     let server = Standalone::start(config)?;
     listen_to_signals(signals, server.handle(), level.clone())?;
     match server.address {
-        Some(address) => announce(&format!("Oxkeeper serves ZooKeeper clients on {address}, data in {data_dir}")),
+        Some(address) => {
+            announce(&format!("Oxkeeper serves ZooKeeper clients on {address}, data in {data_dir}"))
+        }
         None => announce(&format!("Oxkeeper runs without a client port, data in {data_dir}")),
     }
     server.run()

@@ -189,7 +189,12 @@ fn since_snapshot(
     Ok(SinceSnapshot { snapshot_bytes, ..SinceSnapshot::default() })
 }
 
-fn first_snapshot(config: &Config, disk: &FileDisk, dirs: &Dirs, tree: &mut Tree) -> Result<u64, ServerError> {
+fn first_snapshot(
+    config: &Config,
+    disk: &FileDisk,
+    dirs: &Dirs,
+    tree: &mut Tree,
+) -> Result<u64, ServerError> {
     let head = tree.snapshot_begin();
     let options = SnapshotOptions { compression: compression(config) };
     let mut writer = SnapshotWriter::create(disk.clone(), &dirs.snap, head.zxid, options, 0)?;
@@ -273,8 +278,7 @@ fn member(config: &Config, tree: Tree, clock: Clock, seed: u64) -> Member {
                 .map_or(0, |time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX)),
         },
     };
-    let mut member =
-        Member::new(Core::new(tree, core, now), Front::new(front_options(config), auth, seed));
+    let mut member = Member::new(Core::new(tree, core, now), Front::new(front_options(config), auth, seed));
     // Ephemerals whose session is gone, as a fuzzy snapshot of Java's can leave them.
     for session in orphans {
         tracing::warn!(%session, "ephemerals without their session; they are removed");

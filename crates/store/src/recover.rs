@@ -42,6 +42,9 @@ impl Default for RecoverOptions {
 
 /// Takes the history: first what a snapshot holds, then every transaction behind it.
 pub trait RecoverSink: SnapshotSink {
+    /// The snapshot was sound to its end. A sink that compares no digests need not listen.
+    fn snapshot_end(&mut self, _end: &SnapshotEnd) {}
+
     /// The next transaction: its zxid and the payload of its entry.
     ///
     /// A zxid may come twice, as Java logs requests that cannot be decoded; such transactions change nothing.
@@ -237,6 +240,9 @@ pub fn recover<D: Disk, S: RecoverSink>(
     run.remove_leftovers()?;
     let initialize = run.take_initialize()?;
     run.load_snapshot(sink)?;
+    if let Some((_, end)) = &run.found.snapshot {
+        sink.snapshot_end(end);
+    }
     let start = run.found.snapshot.map(|(zxid, _)| zxid);
     if start.is_none() && !run.may_start_empty(options, initialize, sink)? {
         return Ok(run.found);

@@ -159,7 +159,7 @@ pub enum ConfigError {
         /// The key.
         at: Setting,
         /// What is wrong with it.
-        problem: MemberProblem,
+        problem: Box<MemberProblem>,
     },
     /// A participant without a group where there are groups.
     #[error("Server {sid}is not in a group ({at}; add {sid} to one of the group lines)")]
@@ -196,7 +196,7 @@ pub enum ConfigError {
     )]
     ClientAddressDiffers {
         /// The line of the server.
-        at: Setting,
+        at: Box<Setting>,
         /// Its id.
         sid: i64,
         /// From `clientPort` and `clientPortAddress`.

@@ -280,7 +280,12 @@ fn client_port(config: &mut Config, ensemble: &Ensemble, values: &FileValues<'_>
         let fixed = config.client_port_address;
         if port != client.port || (!fixed.is_unspecified() && fixed != address) {
             let fixed = SocketAddr::new(fixed, port).to_string();
-            return Err(ConfigError::ClientAddressDiffers { at, sid, fixed, member: client.to_string() });
+            return Err(ConfigError::ClientAddressDiffers {
+                at: Box::new(at),
+                sid,
+                fixed,
+                member: client.to_string(),
+            });
         }
     }
     config.client_port = Some(client.port);

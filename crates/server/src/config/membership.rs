@@ -152,7 +152,7 @@ impl Membership {
         let hierarchical = settings.iter().any(|setting| is_group_key(&setting.key));
         let mut membership = Self::default();
         for setting in settings {
-            let at = |problem| ConfigError::Member { at: setting.clone(), problem };
+            let at = |problem| ConfigError::Member { at: setting.clone(), problem: Box::new(problem) };
             let number = setting.key.split_once('.').map_or(setting.key.as_str(), |(_, number)| number);
             if setting.key.starts_with("server.") {
                 let sid = long(number).map_err(at)?;

@@ -404,7 +404,8 @@ impl Driver {
 
     fn send(&mut self, id: ConnId, _now: Now) {
         let slot = usize::try_from(id.slot).expect("a slot fits a pointer");
-        let Some(socket) = self.sockets.get_mut(slot).and_then(Option::as_mut).filter(|socket| socket.id == id)
+        let Some(socket) =
+            self.sockets.get_mut(slot).and_then(Option::as_mut).filter(|socket| socket.id == id)
         else {
             return;
         };

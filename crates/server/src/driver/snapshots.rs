@@ -42,11 +42,22 @@ pub struct SnapshotPlan {
 }
 
 enum Work {
-    Begin { zxid: Zxid, sessions: Vec<(SessionId, i32)>, acls: Vec<(i64, AclList)> },
+    Begin {
+        zxid: Zxid,
+        sessions: Vec<(SessionId, i32)>,
+        acls: Vec<(i64, AclList)>,
+    },
     Nodes(Vec<u8>),
-    Finish { zxid: Zxid, digest: u64 },
+    Finish {
+        zxid: Zxid,
+        digest: u64,
+    },
     /// The last nodes and the end, where the thread was behind.
-    Last { nodes: Vec<u8>, zxid: Zxid, digest: u64 },
+    Last {
+        nodes: Vec<u8>,
+        zxid: Zxid,
+        digest: u64,
+    },
 }
 
 enum Report {
@@ -153,7 +164,8 @@ impl Snapshots {
     fn begin(&mut self, member: &mut Member, log: &mut LogThread) {
         self.writing = true;
         self.since = SinceSnapshot { snapshot_bytes: self.since.snapshot_bytes, ..SinceSnapshot::default() };
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.random =
+            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         log.roll();
         member.core_mut().metrics.snap_count.inc();
         let head = member.core_mut().tree_mut().snapshot_begin();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admin::status::{
-    Bucket, ConfigView, Connection, ConnectionExpiry, DirectorySizes, Environment, Gauges, GlobalSessions, Mode,
-    NamespaceQuota, SessionDump, Status, WatchSummary, ZxidDigest,
+    Bucket, ConfigView, Connection, ConnectionExpiry, DirectorySizes, Environment, Gauges, GlobalSessions,
+    Mode, NamespaceQuota, SessionDump, Status, WatchSummary, ZxidDigest,
 };
 use admin::words::{ANSWER_BYTES_MAX, Whitelist, Word, answer};
 use admin::{Item, Serving, Source};
@@ -228,7 +228,11 @@ impl Source for View<'_> {
             .views()
             .map(|view| ConnectionExpiry { address: view.peer, session: view.session })
             .collect();
-        Some(if members.is_empty() { Vec::new() } else { vec![Bucket { expires_at, expires_at_ms, members }] })
+        Some(if members.is_empty() {
+            Vec::new()
+        } else {
+            vec![Bucket { expires_at, expires_at_ms, members }]
+        })
     }
 
     fn watch_summary(&mut self) -> WatchSummary {

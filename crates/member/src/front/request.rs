@@ -1,0 +1,200 @@
+//! What becomes of each frame: answered at once, sent to the core, or put in line.
+
+use alloc::string::ToString as _;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use proto::{
+    AuthPacket, Code, Encode as _, Id, OpCode, Reader, RequestHeader, SaslReply, SaslRequest, Xid, Zxid,
+};
+use tree::auth::{self, AuthRefused};
+use tree::prepare::Caller;
+
+use super::conn::{ConnId, Phase, Waiting};
+use super::{Answer, Ask, Front, index};
+use crate::Now;
+use crate::core::{Core, Origin, Submitted};
+
+impl Front {
+    /// A whole frame of a connection, without its length.
+    pub(crate) fn receive(&mut self, core: &mut Core, id: ConnId, frame: &[u8], now: Now) {
+        let Some(conn) = self.conn_mut(id) else { return };
+        conn.stats.received += 1;
+        let phase = conn.phase;
+        self.stats.packets_received += 1;
+        match phase {
+            Phase::New => self.on_connect(core, id.slot, frame, now),
+            Phase::Open => self.on_request(core, id.slot, frame, now),
+            // The driver was told that no input is wanted.
+            Phase::Opening | Phase::Closing => {}
+        }
+    }
+
+    fn on_request(&mut self, core: &mut Core, slot: u32, frame: &[u8], now: Now) {
+        let mut reader = Reader::new(frame);
+        let Ok(RequestHeader { xid, kind }) = reader.take() else { return self.close(slot) };
+        let body = reader.rest();
+        // The server's own opcodes are unknown to clients (docs/compat.md); `check` stands in a multi only.
+        let op = OpCode::from_number(kind)
+            .filter(|op| !matches!(op, OpCode::Check | OpCode::CreateSession | OpCode::DeleteContainer));
+        if matches!(op, Some(OpCode::Auth | OpCode::Sasl)) {
+            return self.on_proof(core, slot, xid, op == Some(OpCode::Auth), body, now);
+        }
+        if !self.has_required_scheme(slot) {
+            let answer = Answer {
+                xid,
+                op: op.unwrap_or(OpCode::Ping),
+                zxid: Zxid::ZERO,
+                code: Code::SessionClosedRequireSaslAuth,
+                received_ms: now.mono_ms,
+            };
+            self.respond(slot, answer, &mut core.metrics, now, |_| {});
+            return self.close(slot);
+        }
+        let conn = &self.conns[index(slot)];
+        if !core.clock_mut().touch(conn.clock_key, conn.session, now.mono_ms) {
+            // The session is closing: what still comes is not answered.
+            return;
+        }
+        let Some(op) = op else {
+            let answer = Answer {
+                xid,
+                op: OpCode::Ping,
+                zxid: Zxid::NONE,
+                code: Code::Unimplemented,
+                received_ms: now.mono_ms,
+            };
+            self.respond(slot, answer, &mut core.metrics, now, |_| {});
+            return self.close(slot);
+        };
+        let xid = if op == OpCode::Ping { Xid::PING } else { xid };
+        let ask = Ask { slot, xid, op, received_ms: now.mono_ms, now };
+        if op.is_write() {
+            self.on_write(core, ask, body);
+        } else if self.conns[index(slot)].line.is_empty() {
+            let ids = Arc::clone(&self.conns[index(slot)].ids);
+            self.on_read(core, ask, body, &ids);
+        } else {
+            let conn = &mut self.conns[index(slot)];
+            let waiting =
+                Waiting::Frame { frame: frame.into(), ids: Arc::clone(&conn.ids), received_ms: now.mono_ms };
+            self.outstanding += usize::from(waiting.counts());
+            conn.line.push_back(waiting);
+        }
+    }
+
+    fn on_write(&mut self, core: &mut Core, ask: Ask, body: &[u8]) {
+        let Ask { slot, xid, op, received_ms, now } = ask;
+        let conn = &mut self.conns[index(slot)];
+        let caller = Caller { session: conn.session, cxid: xid.0, ids: &conn.ids };
+        let waiting = match core.submit(op, body, &caller, Origin::Client(conn.id), now) {
+            Submitted::Proposed => Waiting::Write { xid, op, received_ms },
+            Submitted::Refused(code) if conn.line.is_empty() => {
+                let answer = ask.answer(core, code);
+                return self.respond(slot, answer, &mut core.metrics, now, |_| {});
+            }
+            Submitted::Refused(code) => Waiting::Refused { xid, op, code, received_ms },
+        };
+        self.outstanding += usize::from(waiting.counts());
+        conn.line.push_back(waiting);
+    }
+
+    /// Serves the line up to the next write that is on its way.
+    pub(super) fn advance(&mut self, core: &mut Core, slot: u32, now: Now) {
+        loop {
+            let conn = &mut self.conns[index(slot)];
+            if conn.phase != Phase::Open || matches!(conn.line.front(), None | Some(Waiting::Write { .. })) {
+                return;
+            }
+            let Some(waiting) = conn.line.pop_front() else { return };
+            self.outstanding -= usize::from(waiting.counts());
+            match waiting {
+                Waiting::Write { .. } => {}
+                Waiting::Refused { xid, op, code, received_ms } => {
+                    let answer = Ask { slot, xid, op, received_ms, now }.answer(core, code);
+                    self.respond(slot, answer, &mut core.metrics, now, |_| {});
+                }
+                Waiting::Frame { frame, ids, received_ms } => {
+                    self.on_waited(core, slot, &frame, &ids, received_ms, now);
+                }
+            }
+        }
+    }
+
+    fn on_waited(
+        &mut self,
+        core: &mut Core,
+        slot: u32,
+        frame: &[u8],
+        ids: &[Id<'static>],
+        received_ms: u64,
+        now: Now,
+    ) {
+        let mut reader = Reader::new(frame);
+        let header: RequestHeader = reader.take().expect("it was decoded when it came");
+        let op = OpCode::from_number(header.kind).expect("it was known when it came");
+        let xid = if op == OpCode::Ping { Xid::PING } else { header.xid };
+        let ask = Ask { slot, xid, op, received_ms, now };
+        let limit_ms = self.options.throttled_op_wait_ms;
+        if limit_ms > 0 && op != OpCode::Ping && now.mono_ms.saturating_sub(received_ms) > limit_ms {
+            core.metrics.throttled_ops.inc();
+            let answer = ask.answer(core, Code::ThrottledOp);
+            return self.respond(slot, answer, &mut core.metrics, now, |_| {});
+        }
+        self.on_read(core, ask, reader.rest(), ids);
+    }
+
+    fn has_required_scheme(&self, slot: u32) -> bool {
+        let required = &self.options.required_schemes;
+        required.is_empty()
+            || self.conns[index(slot)].ids.iter().any(|id| {
+                id.scheme.as_deref().is_some_and(|scheme| required.iter().any(|name| name == scheme))
+            })
+    }
+
+    /// `auth` and `sasl`, which are answered on arrival and touch only the connection.
+    fn on_proof(&mut self, core: &mut Core, slot: u32, xid: Xid, is_auth: bool, body: &[u8], now: Now) {
+        let op = if is_auth { OpCode::Auth } else { OpCode::Sasl };
+        let answer = Answer { xid, op, zxid: Zxid::ZERO, code: Code::Ok, received_ms: now.mono_ms };
+        if !is_auth {
+            // No SASL is configured: a null token, and the connection stays as it is.
+            match Reader::new(body).take::<SaslRequest<'_>>() {
+                Ok(SaslRequest { token: Some(_) }) => {
+                    let none = SaslReply { token: None };
+                    self.respond(slot, answer, &mut core.metrics, now, |out| none.encode(out));
+                }
+                Ok(SaslRequest { token: None }) | Err(_) => self.close(slot),
+            }
+            return;
+        }
+        let Ok(packet) = Reader::new(body).take::<AuthPacket<'_>>() else { return self.close(slot) };
+        let peer = self.conns[index(slot)].peer.ip().to_canonical().to_string();
+        match auth::authenticate(&packet, &self.auth, &peer) {
+            Ok(proved) => {
+                self.add_identities(slot, proved);
+                self.respond(slot, answer, &mut core.metrics, now, |_| {});
+            }
+            Err(AuthRefused::Failed) => {
+                self.stats.auth_failed_count += 1;
+                let answer = Answer { code: Code::AuthFailed, ..answer };
+                self.respond(slot, answer, &mut core.metrics, now, |_| {});
+                self.close(slot);
+            }
+            Err(AuthRefused::WrongEnsemble) => {
+                core.metrics.ensemble_auth_fail.inc();
+                self.close(slot);
+            }
+        }
+    }
+
+    fn add_identities(&mut self, slot: u32, proved: Vec<Id<'static>>) {
+        let conn = &mut self.conns[index(slot)];
+        let mut all = conn.ids.to_vec();
+        for id in proved {
+            if !all.contains(&id) {
+                all.push(id);
+            }
+        }
+        conn.ids = all.into();
+    }
+}

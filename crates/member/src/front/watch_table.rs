@@ -1,0 +1,421 @@
+//! Who watches what, in as few bytes as possible.
+//!
+//! One-shot watches on a znode that exists lie under its id, 9 bytes each where a znode has one watcher: they fire
+//! when it is deleted, so they never outlive the id. All others lie under their path: one-shot watches on absent
+//! znodes, and persistent ones, which stay when the znode goes. A closed connection's watches are not looked for;
+//! they are swept when they are many. Source: `WatchManager`; client-protocol.md §7.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use hashbrown::HashMap;
+use slab::Slab;
+use tree::NodeId;
+
+/// A connection as the tables know it: a number below 2^31 that no other connection had lately.
+pub(crate) type Watcher = u32;
+
+/// Which of Java's two tables a watch is in. `exists` and `getData` watch data, `getChildren` watches children.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Table {
+    Data,
+    Child,
+}
+
+/// How a watch behaves. Source: `WatcherMode`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Mode {
+    Standard,
+    Persistent,
+    PersistentRecursive,
+}
+
+/// One watcher, or the index of many.
+#[derive(Clone, Copy, Debug)]
+struct Held(u32);
+
+const MANY: u32 = 1 << 31;
+
+impl Held {
+    fn many(self) -> Option<usize> {
+        (self.0 & MANY != 0).then(|| usize::try_from(self.0 & !MANY).expect("an index fits a pointer"))
+    }
+}
+
+/// One-shot watches by znode id.
+#[derive(Debug, Default)]
+struct ByNode {
+    held: HashMap<NodeId, Held>,
+    many: Slab<Vec<Watcher>>,
+    total: usize,
+}
+
+impl ByNode {
+    fn add(&mut self, node: NodeId, watcher: Watcher) -> bool {
+        let Some(held) = self.held.get_mut(&node) else {
+            self.held.insert(node, Held(watcher));
+            self.total += 1;
+            return true;
+        };
+        let added = match held.many() {
+            Some(at) => insert_sorted(&mut self.many[at], watcher),
+            None if held.0 == watcher => false,
+            None => {
+                let mut two = Vec::with_capacity(2);
+                two.extend([held.0.min(watcher), held.0.max(watcher)]);
+                *held = Held(u32::try_from(self.many.insert(two)).expect("fewer than 2^31 lists") | MANY);
+                true
+            }
+        };
+        self.total += usize::from(added);
+        added
+    }
+
+    fn contains(&self, node: NodeId, watcher: Watcher) -> bool {
+        self.held.get(&node).is_some_and(|held| match held.many() {
+            Some(at) => self.many[at].binary_search(&watcher).is_ok(),
+            None => held.0 == watcher,
+        })
+    }
+
+    /// Moves the watchers of `node` into `out`.
+    fn take(&mut self, node: NodeId, out: &mut Vec<Watcher>) {
+        if self.held.is_empty() {
+            return;
+        }
+        if let Some(held) = self.held.remove(&node) {
+            let before = out.len();
+            match held.many() {
+                Some(at) => out.append(&mut self.many.remove(at)),
+                None => out.push(held.0),
+            }
+            self.total -= out.len() - before;
+        }
+    }
+
+    fn remove(&mut self, node: NodeId, watcher: Watcher) -> bool {
+        let Some(&held) = self.held.get(&node) else { return false };
+        let removed = match held.many() {
+            Some(at) => {
+                let list = &mut self.many[at];
+                let found = list.binary_search(&watcher).map(|place| list.remove(place)).is_ok();
+                if list.is_empty() {
+                    self.many.remove(at);
+                    self.held.remove(&node);
+                }
+                found
+            }
+            None if held.0 == watcher => self.held.remove(&node).is_some(),
+            None => false,
+        };
+        self.total -= usize::from(removed);
+        removed
+    }
+
+    fn sweep(&mut self, alive: &dyn Fn(Watcher) -> bool) {
+        let (many, mut total) = (&mut self.many, 0);
+        self.held.retain(|_, held| {
+            let left = match held.many() {
+                Some(at) => {
+                    many[at].retain(|&watcher| alive(watcher));
+                    let left = many[at].len();
+                    if left == 0 {
+                        many.remove(at);
+                    }
+                    left
+                }
+                None => usize::from(alive(held.0)),
+            };
+            total += left;
+            left > 0
+        });
+        self.total = total;
+        self.held.shrink_to(self.held.len() * 2);
+    }
+
+    fn each(&self, visit: &mut dyn FnMut(NodeId, Watcher)) {
+        for (&node, held) in &self.held {
+            match held.many() {
+                Some(at) => self.many[at].iter().for_each(|&watcher| visit(node, watcher)),
+                None => visit(node, held.0),
+            }
+        }
+    }
+}
+
+/// Watches by path.
+#[derive(Debug, Default)]
+struct ByPath {
+    held: HashMap<Box<str>, Vec<Watcher>>,
+    total: usize,
+}
+
+impl ByPath {
+    fn add(&mut self, path: &str, watcher: Watcher) -> bool {
+        let added = match self.held.get_mut(path) {
+            Some(list) => insert_sorted(list, watcher),
+            None => self.held.insert(path.into(), Vec::from([watcher])).is_none(),
+        };
+        self.total += usize::from(added);
+        added
+    }
+
+    fn at(&self, path: &str) -> &[Watcher] {
+        if self.held.is_empty() {
+            return &[];
+        }
+        self.held.get(path).map_or(&[], Vec::as_slice)
+    }
+
+    fn contains(&self, path: &str, watcher: Watcher) -> bool {
+        self.at(path).binary_search(&watcher).is_ok()
+    }
+
+    fn take(&mut self, path: &str, out: &mut Vec<Watcher>) {
+        if !self.held.is_empty()
+            && let Some(mut list) = self.held.remove(path)
+        {
+            self.total -= list.len();
+            out.append(&mut list);
+        }
+    }
+
+    fn remove(&mut self, path: &str, watcher: Watcher) -> bool {
+        let Some(list) = self.held.get_mut(path) else { return false };
+        let Ok(place) = list.binary_search(&watcher) else { return false };
+        list.remove(place);
+        if list.is_empty() {
+            self.held.remove(path);
+        }
+        self.total -= 1;
+        true
+    }
+
+    fn sweep(&mut self, alive: &dyn Fn(Watcher) -> bool) {
+        let mut total = 0;
+        self.held.retain(|_, list| {
+            list.retain(|&watcher| alive(watcher));
+            total += list.len();
+            !list.is_empty()
+        });
+        self.total = total;
+    }
+}
+
+fn insert_sorted(list: &mut Vec<Watcher>, watcher: Watcher) -> bool {
+    match list.binary_search(&watcher) {
+        Ok(_) => false,
+        Err(place) => {
+            list.insert(place, watcher);
+            true
+        }
+    }
+}
+
+/// All watches of one front.
+#[derive(Debug, Default)]
+pub(crate) struct WatchTable {
+    data: ByNode,
+    child: ByNode,
+    /// One-shot data watches on paths without a znode.
+    absent: ByPath,
+    /// One-shot child watches on paths without a znode: only the empty path, which names the root for reads, and
+    /// which no event names.
+    absent_child: ByPath,
+    persistent: ByPath,
+    recursive: ByPath,
+    /// Watches of connections that are gone.
+    dead: usize,
+}
+
+impl WatchTable {
+    /// Registers a one-shot watch on `path`, whose znode is `node`. Returns how many registrations are new.
+    pub(crate) fn add_standard(
+        &mut self,
+        table: Table,
+        path: &str,
+        node: Option<NodeId>,
+        watcher: Watcher,
+    ) -> u32 {
+        let node = node.filter(|_| !path.is_empty());
+        u32::from(match (table, node) {
+            (Table::Data, Some(node)) => self.data.add(node, watcher),
+            (Table::Child, Some(node)) => self.child.add(node, watcher),
+            (Table::Data, None) => self.absent.add(path, watcher),
+            (Table::Child, None) => self.absent_child.add(path, watcher),
+        })
+    }
+
+    /// Registers a watch that stays. A persistent one counts twice: Java keeps it in both tables.
+    pub(crate) fn add_persistent(&mut self, mode: Mode, path: &str, watcher: Watcher) -> u32 {
+        match mode {
+            Mode::Persistent => 2 * u32::from(self.persistent.add(path, watcher)),
+            Mode::PersistentRecursive => u32::from(self.recursive.add(path, watcher)),
+            Mode::Standard => 0,
+        }
+    }
+
+    /// Whether `watcher` watches `path` so.
+    pub(crate) fn contains(
+        &self,
+        table: Table,
+        mode: Mode,
+        path: &str,
+        node: Option<NodeId>,
+        watcher: Watcher,
+    ) -> bool {
+        let node = node.filter(|_| !path.is_empty());
+        match (mode, table, node) {
+            (Mode::Standard, Table::Data, Some(node)) => self.data.contains(node, watcher),
+            (Mode::Standard, Table::Child, Some(node)) => self.child.contains(node, watcher),
+            (Mode::Standard, Table::Data, None) => self.absent.contains(path, watcher),
+            (Mode::Standard, Table::Child, None) => self.absent_child.contains(path, watcher),
+            (Mode::Persistent, _, _) => self.persistent.contains(path, watcher),
+            (Mode::PersistentRecursive, Table::Data, _) => self.recursive.contains(path, watcher),
+            (Mode::PersistentRecursive, Table::Child, _) => false,
+        }
+    }
+
+    /// Drops a registration. Returns how many there were of it.
+    pub(crate) fn remove(
+        &mut self,
+        table: Table,
+        mode: Mode,
+        path: &str,
+        node: Option<NodeId>,
+        watcher: Watcher,
+    ) -> u32 {
+        let node = node.filter(|_| !path.is_empty());
+        match (mode, table, node) {
+            (Mode::Standard, Table::Data, Some(node)) => u32::from(self.data.remove(node, watcher)),
+            (Mode::Standard, Table::Child, Some(node)) => u32::from(self.child.remove(node, watcher)),
+            (Mode::Standard, Table::Data, None) => u32::from(self.absent.remove(path, watcher)),
+            (Mode::Standard, Table::Child, None) => u32::from(self.absent_child.remove(path, watcher)),
+            (Mode::Persistent, Table::Data, _) => 2 * u32::from(self.persistent.remove(path, watcher)),
+            (Mode::PersistentRecursive, Table::Data, _) => u32::from(self.recursive.remove(path, watcher)),
+            (Mode::Persistent | Mode::PersistentRecursive, Table::Child, _) => 0,
+        }
+    }
+
+    /// Nothing to look up, which is the common case of a write.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.total() == 0
+    }
+
+    /// Selects who is told of a change at `path` in `table`, and drops their one-shot watches. Each appears once;
+    /// `fired` receives those whose one-shot watch was used up.
+    pub(crate) fn trigger(
+        &mut self,
+        table: Table,
+        path: &str,
+        node: NodeId,
+        selected: &mut Vec<Watcher>,
+        fired: &mut Vec<Watcher>,
+    ) {
+        match table {
+            Table::Data => {
+                self.data.take(node, fired);
+                self.absent.take(path, fired);
+            }
+            Table::Child => self.child.take(node, fired),
+        }
+        selected.extend_from_slice(fired);
+        selected.extend_from_slice(self.persistent.at(path));
+        if table == Table::Data && self.recursive.total > 0 {
+            for ancestor in ancestors(path) {
+                selected.extend_from_slice(self.recursive.at(ancestor));
+            }
+        }
+        if selected.len() > 1 {
+            selected.sort_unstable();
+            selected.dedup();
+        }
+    }
+
+    /// A connection is gone that had `watches`; `alive` says of any other whether it still is there.
+    pub(crate) fn forget(&mut self, watches: u32, alive: &dyn Fn(Watcher) -> bool) {
+        self.dead += usize::try_from(watches).expect("u32 fits");
+        if self.dead > 1024.max(self.raw_total() / 2) {
+            self.sweep(alive);
+        }
+    }
+
+    /// Drops what belongs to closed connections.
+    pub(crate) fn sweep(&mut self, alive: &dyn Fn(Watcher) -> bool) {
+        for table in [&mut self.data, &mut self.child] {
+            table.sweep(alive);
+        }
+        for table in [&mut self.absent, &mut self.absent_child, &mut self.persistent, &mut self.recursive] {
+            table.sweep(alive);
+        }
+        self.dead = 0;
+    }
+
+    fn raw_total(&self) -> usize {
+        self.data.total
+            + self.child.total
+            + self.absent.total
+            + self.absent_child.total
+            + 2 * self.persistent.total
+            + self.recursive.total
+    }
+
+    /// Registrations as Java counts them in `watch_count`.
+    pub(crate) fn total(&self) -> usize {
+        self.raw_total().saturating_sub(self.dead)
+    }
+
+    /// Visits every watch of the data table, which is what `wchs`, `wchc` and `wchp` speak of.
+    pub(crate) fn each_data(
+        &self,
+        on_node: &mut dyn FnMut(NodeId, Watcher),
+        on_path: &mut dyn FnMut(&str, Watcher),
+    ) {
+        self.data.each(on_node);
+        for table in [&self.absent, &self.persistent, &self.recursive] {
+            for (path, list) in &table.held {
+                list.iter().for_each(|&watcher| on_path(path, watcher));
+            }
+        }
+    }
+}
+
+/// The path itself, its parent, and so on up to the root.
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    core::iter::successors(Some(path), |path| match path.rfind('/') {
+        Some(0) if path.len() > 1 => Some("/"),
+        Some(at) if at > 0 => Some(&path[..at]),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn ancestors_end_at_the_root() {
+        assert_eq!(ancestors("/a/b").collect::<Vec<_>>(), ["/a/b", "/a", "/"]);
+        assert_eq!(ancestors("/").collect::<Vec<_>>(), ["/"]);
+        assert_eq!(ancestors("").collect::<Vec<_>>(), [""]);
+    }
+
+    #[test]
+    fn a_closed_connection_is_swept_away() {
+        let mut table = WatchTable::default();
+        for watcher in 1..=3 {
+            assert_eq!(table.add_standard(Table::Data, "/absent", None, watcher), 1);
+        }
+        table.add_persistent(Mode::Persistent, "/p", 2);
+        assert_eq!(table.total(), 5);
+        table.forget(3, &|watcher| watcher != 2);
+        assert_eq!(table.total(), 2, "counted out at once");
+        table.sweep(&|watcher| watcher != 2);
+        assert_eq!(table.total(), 2);
+        assert!(!table.contains(Table::Data, Mode::Standard, "/absent", None, 2));
+        let mut selected = vec![];
+        table.absent.take("/absent", &mut selected);
+        assert_eq!(selected, [1, 3]);
+    }
+}
