@@ -14,6 +14,7 @@ mod handshake;
 mod id;
 mod multi;
 mod opcode;
+pub mod quorum;
 mod record;
 mod reply;
 mod request;
@@ -26,11 +27,11 @@ pub use acl::{Acl, AclList, Id, Perms};
 pub use code::Code;
 pub use handshake::{ConnectRequest, ConnectResponse, PASSWORD_LEN, session_password};
 pub use id::{Epoch, SessionId, Sid, Xid, Zxid};
-pub use multi::{MultiHeader, MultiItem, MultiResult, decode_multi, decode_multi_read};
+pub use multi::{MultiHeader, MultiItem, MultiResult, decode_multi, decode_multi_read, decode_multi_results};
 pub use opcode::OpCode;
 pub use reply::{
-    AddWatchReply, ClientInfo, Create2Reply, CreateReply, DataReply, EphemeralsReply, ReplyHeader, SaslReply,
-    StatReply, SyncReply, TotalReply, WhoAmIReply,
+    AclReply, AddWatchReply, Children2Reply, ChildrenReply, ClientInfo, Create2Reply, CreateReply, DataReply,
+    EphemeralsReply, ReplyHeader, SaslReply, StatReply, SyncReply, TotalReply, WhoAmIReply,
 };
 pub use request::{
     AddWatchRequest, AuthPacket, CheckVersionRequest, CreateRequest, CreateTtlRequest,

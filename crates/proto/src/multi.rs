@@ -58,6 +58,43 @@ impl MultiItem<'_> {
     }
 }
 
+impl Encode for MultiItem<'_> {
+    /// The item with its header; behind the last one [`MultiHeader::END`] must follow.
+    fn encode(&self, out: &mut Vec<u8>) {
+        let header = |op: OpCode| MultiHeader { kind: op.number(), done: false, err: -1 };
+        match self {
+            Self::Create { op, request } => {
+                header(*op).encode(out);
+                request.encode(out);
+            }
+            Self::CreateTtl(request) => {
+                header(OpCode::CreateTtl).encode(out);
+                request.encode(out);
+            }
+            Self::Delete(request) => {
+                header(OpCode::Delete).encode(out);
+                request.encode(out);
+            }
+            Self::SetData(request) => {
+                header(OpCode::SetData).encode(out);
+                request.encode(out);
+            }
+            Self::Check(request) => {
+                header(OpCode::Check).encode(out);
+                request.encode(out);
+            }
+            Self::GetData(request) => {
+                header(OpCode::GetData).encode(out);
+                request.encode(out);
+            }
+            Self::GetChildren(request) => {
+                header(OpCode::GetChildren).encode(out);
+                request.encode(out);
+            }
+        }
+    }
+}
+
 const CONTAINER: i32 = 4;
 const TTL_MODES: core::ops::RangeInclusive<i32> = 5..=6;
 const NO_ACL: DecodeError = DecodeError::Unknown { what: "access control list", value: -1 };
@@ -195,6 +232,45 @@ impl Encode for MultiResult<'_> {
             }
         }
     }
+}
+
+/// The results in the reply to a multi, as a client reads them.
+///
+/// # Errors
+/// [`DecodeError`] when the bytes are no list of results, or a path is null or not UTF-8.
+///
+/// Source: `MultiResponse#deserialize`.
+pub fn decode_multi_results(body: &[u8]) -> Result<Vec<MultiResult<'_>>, DecodeError> {
+    let mut reader = Reader::new(body);
+    let mut all = Vec::new();
+    loop {
+        let header: MultiHeader = reader.take()?;
+        if header.done {
+            return Ok(all);
+        }
+        all.push(result(header.kind, &mut reader)?);
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the results of a multi are these and no others")]
+fn result<'a>(kind: i32, reader: &mut Reader<'a>) -> Result<MultiResult<'a>, DecodeError> {
+    if kind == -1 {
+        return reader.take().map(MultiResult::Failed);
+    }
+    let unknown = DecodeError::Unknown { what: "multi result", value: kind.into() };
+    match OpCode::from_number(kind).ok_or(unknown)? {
+        OpCode::Create => Ok(MultiResult::Created { path: path(reader)? }),
+        OpCode::Create2 => Ok(MultiResult::Created2 { path: path(reader)?, stat: reader.take()? }),
+        OpCode::Delete => Ok(MultiResult::Deleted),
+        OpCode::SetData => reader.take().map(MultiResult::DataSet),
+        OpCode::Check => Ok(MultiResult::Checked),
+        _ => Err(unknown),
+    }
+}
+
+fn path<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+    let bytes = reader.take::<crate::Buffer<'a>>()?.ok_or(DecodeError::Length(-1))?;
+    core::str::from_utf8(bytes).map_err(|_| DecodeError::Unknown { what: "path", value: -1 })
 }
 
 /// A decoder that takes a whole record off bytes that hold nothing else; bytes behind it are ignored, as Java does.

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::record::record;
-use crate::{Buffer, Stat, Text, Xid, Zxid};
+use crate::{Acl, Buffer, Stat, Text, Xid, Zxid};
 
 record! {
     /// Before every reply and notification. 16 bytes.
@@ -54,6 +54,37 @@ record! {
         /// What the znode holds.
         pub data: Buffer<'a>,
         /// Of the znode.
+        pub stat: Stat,
+    }
+}
+
+record! {
+    /// `getACL`.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    pub struct AclReply<'a> {
+        /// The list, with what the caller may not see masked.
+        pub acl: Option<Vec<Acl<'a>>>,
+        /// Of the znode.
+        pub stat: Stat,
+    }
+}
+
+record! {
+    /// `getChildren`.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    pub struct ChildrenReply<'a> {
+        /// Names, in no order.
+        pub children: Option<Vec<Text<'a>>>,
+    }
+}
+
+record! {
+    /// `getChildren2`.
+    #[derive(Clone, Debug, Eq, PartialEq)]
+    pub struct Children2Reply<'a> {
+        /// Names, in no order.
+        pub children: Option<Vec<Text<'a>>>,
+        /// Of the parent.
         pub stat: Stat,
     }
 }
