@@ -226,7 +226,7 @@ impl View<'_> {
         }
     }
 
-    /// Before 5.5.3 of the table a single server stops: it has no ensemble to change.
+    /// A single server has no ensemble to change, and looks no further than row 3 of the table for `reconfig`.
     fn refuse_reconfig(&self) -> Code {
         if !self.options.reconfig_enabled {
             return Code::ReconfigDisabled;
