@@ -212,12 +212,7 @@ impl Member {
         let parts = java_split(text, ';');
         let servers = java_split(parts.first().ok_or_else(wrong_form)?, '|');
         let client = match parts.get(1) {
-            Some(client) if parts.len() == 2 => {
-                Some(HostPort::parse(client).map_err(|problem| match problem {
-                    MemberProblem::WrongForm(_) => wrong_form(),
-                    other => other,
-                })?)
-            }
+            Some(client) if parts.len() == 2 => Some(HostPort::parse(client)?.ok_or_else(wrong_form)?),
             _ => None,
         };
         if servers.len() > 1 && !multi_address {
@@ -279,17 +274,17 @@ impl Role {
 }
 
 impl HostPort {
-    /// `host:port`, or a port alone for all interfaces.
-    fn parse(text: &str) -> Result<Self, MemberProblem> {
+    /// `host:port`, or a port alone for all interfaces; `None` for more or fewer fields.
+    fn parse(text: &str) -> Result<Option<Self>, MemberProblem> {
         let fields = host_and_ports(text)?;
         let (host, number) = match fields.as_slice() {
             [number] => ("0.0.0.0", number),
             [host, number] => (host.as_str(), number),
-            _ => return Err(MemberProblem::WrongForm(text.to_owned())),
+            _ => return Ok(None),
         };
         // Java has not read the host of the server yet and prints null for it.
         let port = port("null", number)?;
-        Ok(Self { host: host.to_owned(), port })
+        Ok(Some(Self { host: host.to_owned(), port }))
     }
 }
 
@@ -383,5 +378,54 @@ impl fmt::Display for Membership {
             }
         }
         write!(f, "version={:x}", self.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Place;
+
+    fn read(lines: &[(&str, &str)]) -> Membership {
+        let setting = |(key, value): &(&str, &str)| Setting::from_file(key, value, Place::CommandLine);
+        let settings: Vec<_> = lines.iter().map(setting).collect();
+        Membership::read(&settings, true).unwrap()
+    }
+
+    #[test]
+    fn the_text_is_that_of_the_config_znode() {
+        let mut membership = read(&[
+            ("server.2", "b:3:4:observer;2181"),
+            ("server.1", "b:1:2|a:1:2;[::1]:2181"),
+            ("server.10", "[fe80::1]:5:6"),
+        ]);
+        membership.version = 0x1_0000_0000;
+        let expected = "server.1=a:1:2|b:1:2:participant;[::1]:2181\n\
+                        server.2=b:3:4:observer;0.0.0.0:2181\n\
+                        server.10=[fe80::1]:5:6:participant\n\
+                        version=100000000";
+        assert_eq!(membership.to_string(), expected);
+    }
+
+    #[test]
+    fn groups_and_weights_follow_the_members() {
+        let membership = read(&[
+            ("server.1", "a:1:2"),
+            ("server.2", "b:1:2"),
+            ("server.3", "c:1:2:observer"),
+            ("group.1", "1:2"),
+            ("weight.2", "5"),
+        ]);
+        let text = membership.to_string();
+        assert!(text.ends_with("group.1=1:2\nweight.1=1\nweight.2=5\nversion=0"), "{text}");
+        assert_eq!(membership.with_role(Role::Participant).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn java_splits_without_empty_ends() {
+        let cases: [(&str, &[&str]); 4] = [("", &[""]), (":", &[]), ("a::", &["a"]), (":a", &["", "a"])];
+        for (text, pieces) in cases {
+            assert_eq!(java_split(text, ':'), pieces, "{text:?}");
+        }
     }
 }

@@ -80,12 +80,16 @@ impl Sources {
 /// # Errors
 /// [`ConfigError::FileMissing`], [`ConfigError::FileUnreadable`], [`ConfigError::MalformedUnicode`].
 pub(crate) fn read_file(path: &Path) -> Result<Vec<Setting>, ConfigError> {
-    let text = fs::read(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => ConfigError::FileMissing { path: path.to_owned() },
-        _ => ConfigError::FileUnreadable { path: path.to_owned(), source },
+    let path_buf = || path.to_owned();
+    let text = fs::read(path).map_err(|source| {
+        if source.kind() == io::ErrorKind::NotFound {
+            ConfigError::FileMissing { path: path_buf() }
+        } else {
+            ConfigError::FileUnreadable { path: path_buf(), source }
+        }
     })?;
     let properties = properties::parse(&text)
-        .map_err(|error| ConfigError::MalformedUnicode { path: path.to_owned(), line: error.line })?;
+        .map_err(|error| ConfigError::MalformedUnicode { path: path_buf(), line: error.line })?;
     Ok(last_of_each(properties.into_iter().map(|property| {
         let place = Place::File { path: path.to_owned(), line: property.line };
         Setting::from_file(&property.key, &property.value, place)
