@@ -412,6 +412,7 @@ fn one_server_line_alone_is_standalone_and_gives_its_client_port() {
     let (config, _) = folder.load(&[]).unwrap();
     assert_eq!((config.my_id, config.client_port, config.server_id), (Some(7), Some(2345), 0));
     assert_eq!(config.client_port_address, IpAddr::V4(Ipv4Addr::LOCALHOST));
+    assert_eq!(config.membership.to_string(), "server.7=h:1:2:participant;127.0.0.1:2345\nversion=0");
     folder.write("zoo.cfg", "dataDir=@\nclientPort=1\nserver.7=h:1:2;127.0.0.1:2345");
     let error = folder.load(&[]).unwrap_err().to_string();
     let expected = "client address for this server (id = 7) in static config file is 0.0.0.0:1 is different from \
@@ -554,6 +555,7 @@ fn the_variables_of_the_official_image_stand_for_a_file() {
     expected.min_session_timeout = Duration::from_secs(4);
     expected.max_session_timeout = Duration::from_secs(40);
     expected.my_id = Some(1);
+    expected.membership = config.membership.clone();
     expected.max_client_cnxns = 5;
     expected.four_letter_whitelist = FourLetterWhitelist::All;
     expected.snap_count = 77;

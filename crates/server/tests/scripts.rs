@@ -165,7 +165,8 @@ fn the_configuration_is_found_by_name_path_folder_and_variable() {
     let other = installation.path("other");
     let other = other.to_str().unwrap();
     let path = |name: &str| installation.path(name).to_str().unwrap().to_owned();
-    let cases: [(&[&str], Option<(&str, &str)>, String); 6] = [
+    type Case<'a> = (&'a [&'a str], Option<(&'a str, &'a str)>, String);
+    let cases: [Case<'_>; 6] = [
         (&["start-foreground"], None, path("bin/../conf/zoo.cfg")),
         (&["start-foreground", "b.cfg"], None, path("bin/../conf/b.cfg")),
         (&["--config", other, "start-foreground"], None, path("other/zoo.cfg")),

@@ -54,6 +54,7 @@ impl Config {
         if distributed {
             match ensemble.check_limits(config.my_id, &sources.file, &config.data_dir)? {}
         }
+        config.membership = ensemble.membership;
         let mut properties = Properties { settings: merged(&sources), notes: &mut notes };
         fill::fill(&mut config, &mut properties)?;
         notes.push(Note::warn("Either no config or no quorum defined in config, running in standalone mode"));

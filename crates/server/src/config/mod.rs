@@ -28,6 +28,7 @@ use std::time::Duration;
 pub use arguments::{Arguments, Form};
 pub use environment::Environment;
 pub use error::{ConfigError, USAGE};
+use membership::Membership;
 pub use myid::{initialize_marker, read_my_id};
 pub use note::{Level, Note};
 pub use place::{Place, Setting};
@@ -48,6 +49,9 @@ pub struct Config {
     pub server_id: i64,
     /// `myid`, when the file exists. Only chooses the line of the membership whose client address is honoured.
     pub my_id: Option<i64>,
+
+    /// The `server.N` lines; empty without any. More than one participant is refused for now.
+    pub membership: Membership,
 
     /// `clientPort`: `None` is no plain listener, 0 any free port.
     pub client_port: Option<u16>,
@@ -171,6 +175,7 @@ impl Config {
             config_file: None,
             server_id: 0,
             my_id: None,
+            membership: Membership::default(),
             client_port: Some(client_port),
             client_port_address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             client_port_listen_backlog: None,
