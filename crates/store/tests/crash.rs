@@ -1,5 +1,6 @@
 //! Power cuts at every operation, full disks at every byte, failing devices: what was synced is recovered, and
 //! nothing is invented.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod common;
 
@@ -126,6 +127,28 @@ fn power_cuts_at_every_operation_lose_nothing_that_was_synced() {
         }
     }
     assert!(torn > 50, "only {torn} cuts left a torn tail to repair");
+}
+
+#[test]
+fn without_force_sync_a_power_cut_costs_only_the_end_of_the_history() {
+    let options = LogOptions { prealloc_bytes: 1024, force_sync: false, ..LogOptions::default() };
+    for seed in 1..200 {
+        let (disk, dirs) = fresh();
+        let mut writer = LogWriter::new(disk.clone(), &dirs.log, options, Zxid(0));
+        let mut rng = Rng(seed);
+        let mut promised = Promised::default();
+        while promised.tried < 30 {
+            let (framed, last) = entries(&mut rng, promised.tried + 1);
+            writer.append_batch(&framed, Zxid(promised.tried + 1), Zxid(last)).unwrap();
+            writer.sync().unwrap();
+            promised.tried = last;
+            if rng.below(4) == 0 {
+                writer.roll();
+            }
+        }
+        disk.power_cut(|| rng.below(2) == 0);
+        check(&disk, &dirs, &promised, &format!("seed {seed}"));
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The bytes of storage.md §15, both ways.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod common;
 

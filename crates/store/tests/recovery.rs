@@ -1,4 +1,5 @@
 //! What a start accepts, repairs and refuses.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod common;
 
@@ -183,6 +184,10 @@ fn the_writer_goes_over_to_the_spare_when_a_file_is_full() {
     let options = LogOptions { prealloc_bytes: 4 << 20, ..LogOptions::default() };
     let mut writer = LogWriter::new(disk.clone(), &dirs.log, options, Zxid(0));
     let big = |zxid| batch(zxid, zxid, 200_000);
+    // The first spare is small and there before the first entry.
+    let job = writer.spare_wanted().expect("there is no file yet");
+    writer.offer_spare(job.run().unwrap());
+    assert_eq!(disk.contents(&path(SPARE_NAME)).unwrap().len(), 1 << 20);
     for zxid in 1..=3 {
         assert!(writer.spare_wanted().is_none(), "{zxid}");
         writer.append_batch(&big(zxid), Zxid(zxid), Zxid(zxid)).unwrap();

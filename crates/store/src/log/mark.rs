@@ -95,9 +95,18 @@ pub(crate) struct MarkFile<F> {
 impl<F: DiskFile> MarkFile<F> {
     /// Saves `mark` durably and keeps the file open for more.
     pub(crate) fn start<D: Disk<File = F>>(disk: &D, dir: &str, mark: Mark) -> Result<Self, DiskError> {
-        mark.save(disk, dir)?;
-        let file = disk.open_to_write(&disk::join(dir, MARK_NAME))?;
-        Ok(Self { file })
+        let path = disk::join(dir, MARK_NAME);
+        let file = match disk.open_to_write(&path) {
+            Ok(file) => file,
+            Err(DiskError::NotFound { .. }) => {
+                mark.save(disk, dir)?;
+                return Ok(Self { file: disk.open_to_write(&path)? });
+            }
+            Err(error) => return Err(error),
+        };
+        let started = Self { file };
+        started.note_durably(mark)?;
+        Ok(started)
     }
 
     /// Notes progress; it becomes durable whenever the system writes it out.

@@ -198,7 +198,9 @@ impl<D: Disk> LogWriter<D> {
         if self.failed {
             return Err(LogError::AfterFailure);
         }
-        if let Err(error) = self.sync_current() {
+        if self.options.force_sync
+            && let Err(error) = self.sync_current()
+        {
             self.failed = true;
             return Err(LogError::Failed(error));
         }
@@ -211,9 +213,6 @@ impl<D: Disk> LogWriter<D> {
     fn sync_current(&mut self) -> Result<(), DiskError> {
         let Some(current) = self.current.as_mut().filter(|current| current.dirty) else { return Ok(()) };
         current.dirty = false;
-        if !self.options.force_sync {
-            return Ok(());
-        }
         current.file.datasync()?;
         let mark = Mark { log: current.name, offset: current.position, last: self.last };
         self.mark.as_ref().map_or(Ok(()), |file| file.note(mark))
@@ -229,9 +228,15 @@ impl<D: Disk> LogWriter<D> {
     /// A job that failed is given up with [`LogWriter::spare_failed`], and this asks again later.
     #[must_use]
     pub fn spare_wanted(&mut self) -> Option<SpareJob<D>> {
-        let half_full = self.current.as_ref().is_some_and(|current| current.position > current.zeroed / 2);
-        let bytes = self.full_bytes();
-        if bytes <= STEP_BYTES || !half_full || self.spare_asked || self.spare.is_some() {
+        let bytes = match &self.current {
+            // Made before the first entry comes, the first file costs that entry only a rename.
+            None => self.full_bytes().min(STEP_BYTES),
+            Some(current) if current.position > current.zeroed / 2 && self.full_bytes() > STEP_BYTES => {
+                self.full_bytes()
+            }
+            Some(_) => return None,
+        };
+        if bytes == 0 || self.spare_asked || self.spare.is_some() {
             return None;
         }
         self.spare_asked = true;
@@ -287,7 +292,8 @@ impl<D: Disk> LogWriter<D> {
         // Even if this fails half-way nothing more may go to the old file: a file of a later name exists then,
         // and readers that start behind that name would miss it.
         self.rolling = true;
-        // The entries of the old file have to be durable before any of the new one can be.
+        // The entries of the old file have to be durable before any of the new one can be, also without
+        // `forceSync`: a power failure then costs the end of the history, but leaves no hole in it.
         self.sync_current().map_err(LogError::Failed)?;
         let path = disk::join(&self.dir, &names::log_name(first));
         self.refuse_occupied(&path)?;
