@@ -17,6 +17,7 @@ mod workload;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -106,9 +107,19 @@ fn resolve(text: &str) -> Result<SocketAddr> {
     text.to_socket_addrs()?.next().with_context(|| format!("{text} has no address"))
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     raise_file_limit();
-    match Cli::parse().command {
+    match perform(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::note(&format!("oxkeeper-bench: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(command: Command) -> Result<()> {
+    match command {
         Command::List => list(),
         Command::Load { server, tree } => {
             let tree = match tree {

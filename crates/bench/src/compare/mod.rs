@@ -3,6 +3,7 @@
 //! Three phases, each with fresh servers: empty (start, idle sessions, connecting), the small tree, the large tree.
 
 mod connect;
+mod durability;
 mod fan;
 mod memory;
 mod report;
@@ -185,7 +186,7 @@ type Phase = fn(&Plan, &mut Vec<Row>, &mut Vec<String>) -> Result<()>;
 
 /// What is measured beside the workloads.
 const SCENARIOS: [&str; 9] =
-    ["START-0", "MEM3", "CONN", "FAN", "MEM1", "MEM2", "SNAP", "START-1M", "MEM2-1k"];
+    ["START-0", "MEM3", "CONN", "FAN", "MEM1", "MEM2-1M", "SNAP", "START-1M", "MEM2-1k"];
 
 /// L2 and L8 of the day, on the directory of the servers.
 fn probe_note(plan: &Plan) -> Result<String> {
@@ -227,7 +228,7 @@ fn empty(plan: &Plan, rows: &mut Vec<Row>, _notes: &mut Vec<String>) -> Result<(
     Ok(())
 }
 
-fn small(plan: &Plan, rows: &mut Vec<Row>, _notes: &mut Vec<String>) -> Result<()> {
+fn small(plan: &Plan, rows: &mut Vec<Row>, notes: &mut Vec<String>) -> Result<()> {
     let workloads = plan.workloads(Tree::Small);
     if workloads.is_empty() && !["FAN", "MEM2-1k"].iter().any(|id| plan.wants(id)) {
         return Ok(());
@@ -242,6 +243,9 @@ fn small(plan: &Plan, rows: &mut Vec<Row>, _notes: &mut Vec<String>) -> Result<(
     }
     for workload in workloads {
         rows.push(rounds::compare(workload, &pair.apache, &pair.ours, plan)?);
+    }
+    if plan.wants("W2") {
+        notes.push(durability::note(&pair)?);
     }
     if plan.wants("FAN") {
         for watchers in [1_000, 5_000] {
