@@ -74,8 +74,7 @@ impl Member {
 
     /// Whether the next frame of the connection may be handed in now. When that changes, the connection comes up in
     /// [`Self::next_dirty`].
-    #[must_use]
-    pub fn wants_input(&self, id: ConnId) -> bool {
+    pub fn wants_input(&mut self, id: ConnId) -> bool {
         self.front.wants_input(id)
     }
 
@@ -108,6 +107,12 @@ impl Member {
     #[must_use]
     pub fn is_closing(&self, id: ConnId) -> bool {
         self.front.is_closing(id)
+    }
+
+    /// How many proposals the batch being formed holds.
+    #[must_use]
+    pub fn formed(&self) -> usize {
+        self.core.formed()
     }
 
     /// The batch of proposals formed so far, if any; it must be written to the log in this order.

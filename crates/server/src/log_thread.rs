@@ -172,6 +172,7 @@ struct Scribe {
 
 impl Scribe {
     fn run(mut self) {
+        self.see_to_spare();
         while !self.stopping {
             match self.inbox.recv() {
                 Ok(Job::Write(batch)) => {

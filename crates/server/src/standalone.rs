@@ -93,7 +93,7 @@ impl Standalone {
     pub fn start(config: Config) -> Result<Self, ServerError> {
         let config = Arc::new(config);
         let clock = Clock::start();
-        let disk = FileDisk::default();
+        let disk = FileDisk;
         let dirs = Dirs::new(&text(&config.data_dir), &text(&config.data_log_dir));
         dirs.prepare(&disk, config.datadir_autocreate)?;
         let lock = dirs.lock(&disk)?;
@@ -109,7 +109,7 @@ impl Standalone {
             size_limit_bytes: config.txn_log_size_limit_bytes.unwrap_or(0),
             force_sync: config.force_sync,
         };
-        let writer = LogWriter::new(disk.clone(), &dirs.log, log_options, recovered.last.max(Zxid::ZERO));
+        let writer = LogWriter::new(disk, &dirs.log, log_options, recovered.last.max(Zxid::ZERO));
         let log = LogThread::start(writer, config.fsync_warning_threshold, handle.clone())?;
         let seed = random()?;
         let snapshots = Snapshots::start(plan(&config, dirs), disk, handle.clone(), since, seed)?;
@@ -197,7 +197,7 @@ fn first_snapshot(
 ) -> Result<u64, ServerError> {
     let head = tree.snapshot_begin();
     let options = SnapshotOptions { compression: compression(config) };
-    let mut writer = SnapshotWriter::create(disk.clone(), &dirs.snap, head.zxid, options, 0)?;
+    let mut writer = SnapshotWriter::create(*disk, &dirs.snap, head.zxid, options, 0)?;
     writer.start_acls(head.acls.len())?;
     let mut records = Vec::new();
     for (id, acl) in &head.acls {
@@ -339,11 +339,15 @@ fn front_options(config: &Config) -> FrontOptions {
         connections_max: if config.max_cnxns == 0 { allowed } else { size(config.max_cnxns).min(allowed) },
         sessionless_ms: millis(config.nio_sessionless_cnxn_timeout),
         required_schemes: config.enforce_auth_schemes.clone(),
+        pipeline_max: config.request_throttle.max_requests.map_or(0, size),
+        drop_late: config.request_throttle.drop_stale && config.request_throttle.stale_latency_check,
+        large_bytes_min: config.large_requests.threshold_bytes.map(size),
+        large_bytes_max: size(config.large_requests.max_bytes),
         throttled_op_wait_ms: config.request_throttle.throttled_op_wait_time.map_or(0, millis),
         throttle: ThrottleOptions {
-            tokens: i64::from(throttle.tokens) * weights.global,
+            tokens: throttle.tokens.into(),
             fill_ms: millis(throttle.fill_time),
-            fill_count: i64::from(throttle.fill_count) * weights.global,
+            fill_count: throttle.fill_count.into(),
             freeze_ms: throttle.freeze_time.map(millis),
             drop_increase: throttle.drop_increase,
             drop_decrease: throttle.drop_decrease,

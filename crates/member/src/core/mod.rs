@@ -219,6 +219,11 @@ impl Core {
         self.clock.deadline_ms().unwrap_or(u64::MAX).min(self.cleaner.deadline_ms())
     }
 
+    /// How many transactions the batch being formed holds.
+    pub(crate) fn formed(&self) -> usize {
+        self.forming.len()
+    }
+
     /// Takes the batch formed so far, to be written to the log and confirmed by [`Self::on_persisted`].
     pub(crate) fn take_batch(&mut self) -> Option<Arc<Payloads>> {
         if self.forming.is_empty() {

@@ -37,7 +37,7 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) enum Waiting {
     /// A transaction is on its way.
-    Write { xid: Xid, op: OpCode, received_ms: u64 },
+    Write { xid: Xid, op: OpCode, received_ms: u64, size_bytes: u32 },
     /// The answer is known, but it is not its turn.
     Refused { xid: Xid, op: OpCode, code: Code, received_ms: u64 },
     /// A request that waits for the writes before it, with the identities it came under.
@@ -159,6 +159,15 @@ impl ConnStats {
 }
 
 impl Waiting {
+    /// The bytes of the request, if it still takes memory.
+    pub(crate) fn size_bytes(&self) -> usize {
+        match self {
+            Self::Write { size_bytes, .. } => usize::try_from(*size_bytes).expect("u32 fits"),
+            Self::Refused { .. } => 0,
+            Self::Frame { frame, .. } => frame.len(),
+        }
+    }
+
     /// Whether it counts against `globalOutstandingLimit`, which leaves out pings and the like.
     pub(crate) fn counts(&self) -> bool {
         match self {

@@ -38,14 +38,14 @@ impl Front {
             return;
         }
         let Some(waiting) = conn.line.pop_front() else { return };
-        self.outstanding -= usize::from(waiting.counts());
-        let Waiting::Write { xid, op, received_ms } = waiting else {
+        self.settle(&waiting);
+        let Waiting::Write { xid, op, received_ms, .. } = waiting else {
             unreachable!("the head of a line waits for the oldest write of its connection")
         };
         let zxid = entry.header.zxid;
         let code = match outcome {
             Outcome::Failed(code) => *code,
-            _ => Code::Ok,
+            Outcome::Done | Outcome::Created(_) | Outcome::Set(_) | Outcome::Multi(_) => Code::Ok,
         };
         let answer = Answer { xid, op, zxid, code, received_ms };
         self.respond(id.slot, answer, &mut core.metrics, now, |out| {

@@ -21,8 +21,8 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use hashbrown::HashMap;
-use proto::wire::put_frame;
-use proto::{Code, Encode as _, Id, OpCode, ReplyHeader, SessionId, Xid, Zxid};
+use proto::wire::length_of;
+use proto::{Code, Id, OpCode, SessionId, Xid, Zxid};
 use slab::Slab;
 use tree::auth::{self, AuthOptions};
 
@@ -52,6 +52,15 @@ pub struct FrontOptions {
     pub sessionless_ms: u64,
     /// `enforce.auth.schemes`: one of these a connection must have proved; none if empty.
     pub required_schemes: Vec<String>,
+    /// `request_throttle_max_requests`: while so many requests wait for a reply nobody is read from; 0 is off.
+    pub pipeline_max: usize,
+    /// `request_stale_latency_check`: a request that waited longer than its session's timeout is dropped, and its
+    /// connection closed.
+    pub drop_late: bool,
+    /// `largeRequestThreshold`: from this many bytes on a request is large; `None` is off.
+    pub large_bytes_min: Option<usize>,
+    /// `largeRequestMaxBytes`: what all large requests in flight may come to.
+    pub large_bytes_max: usize,
     /// `throttled_op_wait_time` in milliseconds; 0 is off.
     pub throttled_op_wait_ms: u64,
     /// `connection_throttle_*`.
@@ -98,6 +107,10 @@ pub struct Front {
     dirty: Vec<ConnId>,
     /// Requests that wait for their reply, pings and the like left out.
     outstanding: usize,
+    /// Bytes of the large ones among them.
+    large_bytes: usize,
+    /// Connections that are not read from because of `pipeline_max`.
+    stalled: Vec<ConnId>,
     throttle: ConnectionThrottle,
     /// What is counted apart from the metrics.
     pub stats: ServerStats,
@@ -125,6 +138,8 @@ impl Front {
             sessionless: VecDeque::new(),
             dirty: Vec::new(),
             outstanding: 0,
+            large_bytes: 0,
+            stalled: Vec::new(),
             throttle,
             stats: ServerStats::default(),
             selected: Vec::new(),
@@ -194,7 +209,7 @@ impl Front {
             return;
         }
         let conn = self.conns.remove(index(id.slot));
-        self.outstanding -= conn.line.iter().filter(|waiting| waiting.counts()).count();
+        conn.line.iter().for_each(|waiting| self.settle(waiting));
         if self.by_session.get(&conn.session) == Some(&id) {
             self.by_session.remove(&conn.session);
         }
@@ -213,15 +228,41 @@ impl Front {
     }
 
     /// Whether the next frame of a connection may be handed in. If not, the connection is dirty again when it may.
-    pub(crate) fn wants_input(&self, id: ConnId) -> bool {
-        self.conn(id).is_some_and(|conn| match conn.phase {
+    pub(crate) fn wants_input(&mut self, id: ConnId) -> bool {
+        let Some(conn) = self.conn(id) else { return false };
+        match conn.phase {
             Phase::New => true,
             Phase::Opening | Phase::Closing => false,
-            Phase::Open => {
-                conn.out.len() < OUT_BYTES_MAX
-                    && (self.outstanding <= self.options.outstanding_max || conn.line.is_empty())
+            Phase::Open if conn.out.len() >= OUT_BYTES_MAX => false,
+            Phase::Open if self.options.pipeline_max > 0 && self.outstanding >= self.options.pipeline_max => {
+                self.stalled.push(id);
+                false
             }
-        })
+            Phase::Open => self.outstanding <= self.options.outstanding_max || conn.line.is_empty(),
+        }
+    }
+
+    /// A request stands in a line from now on.
+    fn enqueue(&mut self, slot: u32, waiting: Waiting) {
+        self.outstanding += usize::from(waiting.counts());
+        self.large_bytes += self.large(waiting.size_bytes());
+        self.conns[index(slot)].line.push_back(waiting);
+    }
+
+    /// A request stands in no line any more.
+    fn settle(&mut self, waiting: &Waiting) {
+        self.outstanding -= usize::from(waiting.counts());
+        self.large_bytes -= self.large(waiting.size_bytes());
+        while let Some(id) = self.stalled.pop() {
+            if self.conn(id).is_some() {
+                self.mark_dirty(id.slot);
+            }
+        }
+    }
+
+    /// What a request of this size counts against `largeRequestMaxBytes`.
+    fn large(&self, size_bytes: usize) -> usize {
+        if self.options.large_bytes_min.is_some_and(|min| size_bytes > min) { size_bytes } else { 0 }
     }
 
     /// The next connection that has something to send, to close, or to read again.
@@ -277,8 +318,8 @@ impl Front {
     fn close(&mut self, slot: u32) {
         let conn = &mut self.conns[index(slot)];
         conn.phase = Phase::Closing;
-        let waiting = conn.line.drain(..).filter(Waiting::counts).count();
-        self.outstanding -= waiting;
+        let line = core::mem::take(&mut conn.line);
+        line.iter().for_each(|waiting| self.settle(waiting));
         self.mark_dirty(slot);
     }
 
@@ -314,31 +355,60 @@ impl Front {
         now: Now,
         body: impl FnOnce(&mut Vec<u8>),
     ) {
+        let (mut out, start) = self.open_reply(slot);
+        body(&mut out);
+        self.seal_reply(slot, out, start, answer, metrics, now);
+    }
+
+    /// Takes a connection's output to append a reply to it, with room for the length and header.
+    fn open_reply(&mut self, slot: u32) -> (Vec<u8>, usize) {
+        let mut out = core::mem::take(&mut self.conns[index(slot)].out);
+        if out.capacity() == 0 {
+            out = self.spare.pop().unwrap_or_default();
+        }
+        let start = out.len();
+        out.extend_from_slice(&[0; REPLY_HEAD_LEN]);
+        (out, start)
+    }
+
+    /// Writes the head of the reply that begins at `start`, gives the output back, and counts.
+    fn seal_reply(
+        &mut self,
+        slot: u32,
+        mut out: Vec<u8>,
+        start: usize,
+        answer: Answer,
+        metrics: &mut Registry,
+        now: Now,
+    ) {
         let Answer { xid, op, zxid, code, received_ms } = answer;
-        let conn = &mut self.conns[index(slot)];
-        if conn.out.capacity() == 0 {
-            conn.out = self.spare.pop().unwrap_or_default();
-        }
-        let before = conn.out.len();
-        put_frame(&mut conn.out, |out| {
-            ReplyHeader { xid, zxid, err: code.number() }.encode(out);
-            body(out);
-        });
-        let size_bytes = conn.out.len() - before;
+        let size_bytes = out.len() - start;
+        put_head(&mut out[start..], xid, zxid, code);
         let latency_ms = now.mono_ms.saturating_sub(received_ms);
-        conn.stats.answered(op.label(), xid, zxid, latency_ms, now.mono_ms);
         let latency = i64::try_from(latency_ms).unwrap_or(i64::MAX);
-        if op.is_write() {
-            metrics.updatelatency.add(latency);
-        } else {
-            metrics.readlatency.add(latency);
-        }
+        let summary = if op.is_write() { &mut metrics.updatelatency } else { &mut metrics.readlatency };
+        summary.add(latency);
         metrics.response_bytes.add(u64::try_from(size_bytes).unwrap_or(0));
         self.stats.client_response.record(size_bytes);
         self.stats.latency.add(latency);
         self.stats.packets_sent += 1;
+        let conn = &mut self.conns[index(slot)];
+        conn.out = out;
+        conn.stats.answered(op.label(), xid, zxid, latency_ms, now.mono_ms);
         self.mark_dirty(slot);
     }
+}
+
+/// Length and [`ReplyHeader`](proto::ReplyHeader).
+const REPLY_HEAD_LEN: usize = 20;
+
+/// Fills in the head of `reply`, which is a whole frame.
+fn put_head(reply: &mut [u8], xid: Xid, zxid: Zxid, code: Code) {
+    let length = length_of(reply.len() - 4);
+    reply[..4].copy_from_slice(&length.to_be_bytes());
+    reply[4..8].copy_from_slice(&xid.0.to_be_bytes());
+    reply[8..16].copy_from_slice(&zxid.0.to_be_bytes());
+    reply[16..20].copy_from_slice(&code.number().to_be_bytes());
 }
 
 /// The head of a reply, and what it answers.

@@ -29,19 +29,22 @@ fn decoded<T>(result: Result<T, DecodeError>) -> Result<T, Code> {
 impl Front {
     /// Answers a read, or a request about watches.
     pub(super) fn on_read(&mut self, core: &mut Core, ask: Ask, body: &[u8], ids: &[Id<'static>]) {
-        let mut reply = core::mem::take(&mut self.event);
-        reply.clear();
-        let result = self.answer_read(core, ask, body, ids, &mut reply);
+        if matches!(ask.op, OpCode::SetWatches | OpCode::SetWatches2) {
+            // What the client missed stands before the reply.
+            let code = self.set_watches(core.tree(), ask, body).err().unwrap_or(Code::Ok);
+            let answer = ask.answer(core, code);
+            return self.respond(ask.slot, answer, &mut core.metrics, ask.now, |_| {});
+        }
+        let (mut out, start) = self.open_reply(ask.slot);
+        let head_end = out.len();
+        let result = self.answer_read(core, ask, body, ids, &mut out);
         let code = result.err().unwrap_or(Code::Ok);
         // A multiRead that holds writes is the one error with a body.
-        let keeps_body = code == Code::Ok || (ask.op == OpCode::MultiRead && !reply.is_empty());
+        if code != Code::Ok && ask.op != OpCode::MultiRead {
+            out.truncate(head_end);
+        }
         let answer = ask.answer(core, code);
-        self.respond(ask.slot, answer, &mut core.metrics, ask.now, |out| {
-            if keeps_body {
-                out.extend_from_slice(&reply);
-            }
-        });
-        self.event = reply;
+        self.seal_reply(ask.slot, out, start, answer, &mut core.metrics, ask.now);
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "writes and proofs went other ways")]
@@ -63,7 +66,6 @@ impl Front {
             OpCode::WhoAmI => who_am_i(&self.auth, ids, out),
             OpCode::MultiRead => self.multi_read(core.tree(), body, ids, out),
             OpCode::Sync => sync(body, out),
-            OpCode::SetWatches | OpCode::SetWatches2 => self.set_watches(core.tree(), ask, body),
             OpCode::AddWatch => self.add_watch(ask, body, out),
             OpCode::CheckWatches | OpCode::RemoveWatches => self.check_or_remove(core.tree(), ask, body),
             _ => Ok(()),

@@ -22,6 +22,10 @@ impl Front {
         conn.stats.received += 1;
         let phase = conn.phase;
         self.stats.packets_received += 1;
+        if self.large(frame.len()) + self.large_bytes > self.options.large_bytes_max {
+            core.metrics.large_requests_rejected.inc();
+            return self.close(id.slot);
+        }
         match phase {
             Phase::New => self.on_connect(core, id.slot, frame, now),
             Phase::Open => self.on_request(core, id.slot, frame, now),
@@ -78,8 +82,7 @@ impl Front {
             let conn = &mut self.conns[index(slot)];
             let waiting =
                 Waiting::Frame { frame: frame.into(), ids: Arc::clone(&conn.ids), received_ms: now.mono_ms };
-            self.outstanding += usize::from(waiting.counts());
-            conn.line.push_back(waiting);
+            self.enqueue(slot, waiting);
         }
     }
 
@@ -88,15 +91,17 @@ impl Front {
         let conn = &mut self.conns[index(slot)];
         let caller = Caller { session: conn.session, cxid: xid.0, ids: &conn.ids };
         let waiting = match core.submit(op, body, &caller, Origin::Client(conn.id), now) {
-            Submitted::Proposed => Waiting::Write { xid, op, received_ms },
+            Submitted::Proposed => {
+                let size_bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
+                Waiting::Write { xid, op, received_ms, size_bytes }
+            }
             Submitted::Refused(code) if conn.line.is_empty() => {
                 let answer = ask.answer(core, code);
                 return self.respond(slot, answer, &mut core.metrics, now, |_| {});
             }
             Submitted::Refused(code) => Waiting::Refused { xid, op, code, received_ms },
         };
-        self.outstanding += usize::from(waiting.counts());
-        conn.line.push_back(waiting);
+        self.enqueue(slot, waiting);
     }
 
     /// Serves the line up to the next write that is on its way.
@@ -107,7 +112,7 @@ impl Front {
                 return;
             }
             let Some(waiting) = conn.line.pop_front() else { return };
-            self.outstanding -= usize::from(waiting.counts());
+            self.settle(&waiting);
             match waiting {
                 Waiting::Write { .. } => {}
                 Waiting::Refused { xid, op, code, received_ms } => {
@@ -135,8 +140,13 @@ impl Front {
         let op = OpCode::from_number(header.kind).expect("it was known when it came");
         let xid = if op == OpCode::Ping { Xid::PING } else { header.xid };
         let ask = Ask { slot, xid, op, received_ms, now };
+        let waited_ms = now.mono_ms.saturating_sub(received_ms);
+        if self.options.drop_late && waited_ms > u64::from(self.conns[index(slot)].timeout_ms) {
+            core.metrics.stale_requests_dropped.inc();
+            return self.close(slot);
+        }
         let limit_ms = self.options.throttled_op_wait_ms;
-        if limit_ms > 0 && op != OpCode::Ping && now.mono_ms.saturating_sub(received_ms) > limit_ms {
+        if limit_ms > 0 && op != OpCode::Ping && waited_ms > limit_ms {
             core.metrics.throttled_ops.inc();
             let answer = ask.answer(core, Code::ThrottledOp);
             return self.respond(slot, answer, &mut core.metrics, now, |_| {});

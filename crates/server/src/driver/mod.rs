@@ -101,6 +101,9 @@ pub struct Driver {
     listener: Option<TcpListener>,
     /// Accepting failed for want of descriptors; when to try again.
     accept_at_ms: Option<u64>,
+    /// `flushDelay`, and when the next batch may go to the log because of it.
+    flush_delay_ms: u64,
+    flush_at_ms: u64,
     sockets: Vec<Option<Socket>>,
     /// Connections whose kernel buffers or kept bytes hold more than one turn's worth.
     unread: Vec<ConnId>,
@@ -134,6 +137,8 @@ impl Driver {
             clock,
             admin: words::Admin::new(Arc::clone(&config), client_address, clock.now()),
             frame_bytes_max: config.jute_max_buffer_bytes,
+            flush_delay_ms: u64::try_from(config.flush_delay.as_millis()).unwrap_or(u64::MAX),
+            flush_at_ms: 0,
             config,
             member,
             listener,
@@ -178,9 +183,9 @@ impl Driver {
         }
         self.tick(now);
         // First the disk, which takes longest, then the replies.
-        self.submit();
+        self.submit(now);
         self.flush(now);
-        self.submit();
+        self.submit(now);
         self.snapshots.step(&mut self.member, &mut self.log);
         Ok(())
     }
@@ -217,7 +222,10 @@ impl Driver {
         if !self.unread.is_empty() || self.snapshots.wants_step() {
             return Some(Duration::ZERO);
         }
-        let deadline_ms = self.member.deadline_ms().min(self.accept_at_ms.unwrap_or(u64::MAX));
+        let flush_at_ms =
+            if self.log.is_idle() && self.member.formed() > 0 { self.flush_at_ms } else { u64::MAX };
+        let deadline_ms =
+            self.member.deadline_ms().min(self.accept_at_ms.unwrap_or(u64::MAX)).min(flush_at_ms);
         let now_ms = self.clock.now().mono_ms;
         (deadline_ms != u64::MAX).then(|| Duration::from_millis(deadline_ms.saturating_sub(now_ms)))
     }
@@ -364,11 +372,16 @@ impl Driver {
         self.member.close_with(id, text.as_bytes());
     }
 
-    /// Gives the log thread the batch formed so far, if it is idle.
-    fn submit(&mut self) {
+    /// Gives the log thread the batch formed so far, if it is idle and the batch has waited for `flushDelay` or is
+    /// full.
+    fn submit(&mut self, now: Now) {
+        let full = self.config.max_batch_size.and_then(|max| usize::try_from(max).ok());
+        let due = now.mono_ms >= self.flush_at_ms || full.is_some_and(|full| self.member.formed() >= full);
         if self.log.is_idle()
+            && due
             && let Some(batch) = self.member.take_batch()
         {
+            self.flush_at_ms = now.mono_ms.saturating_add(self.flush_delay_ms);
             self.log.write(batch);
         }
     }
@@ -382,7 +395,7 @@ impl Driver {
                 if sync >= self.config.fsync_warning_threshold {
                     self.member.front_mut().stats.fsync_threshold_exceed_count += 1;
                 }
-                self.submit();
+                self.submit(now);
                 self.member.on_persisted(zxid, now);
             }
             LogReport::Fenced(reason) => self.admin.fence(reason),
@@ -439,8 +452,10 @@ impl Driver {
     fn finish(mut self) -> Result<(), DriverError> {
         tracing::info!("stopping");
         self.listener = None;
+        self.flush_delay_ms = 0;
+        self.flush_at_ms = 0;
         while !self.log.is_idle() || self.member.core().in_flight() > 0 {
-            self.submit();
+            self.submit(self.clock.now());
             let report = self.log.wait()?;
             let now = self.clock.now();
             self.on_log_report(report, now);

@@ -295,8 +295,7 @@ impl Writer {
         acls: &[(i64, AclList)],
     ) -> Result<(), DiskError> {
         let SnapshotPlan { dirs, options, .. } = &self.plan;
-        let mut snapshot =
-            SnapshotWriter::create(self.disk.clone(), &dirs.snap, zxid, *options, sessions.len())?;
+        let mut snapshot = SnapshotWriter::create(self.disk, &dirs.snap, zxid, *options, sessions.len())?;
         let mut records = Vec::new();
         for &(id, timeout_ms) in sessions {
             put_session(&mut records, id, timeout_ms);
