@@ -168,21 +168,32 @@ pub(crate) fn run(options: CompareOptions) -> Result<()> {
     let unknown: Vec<_> = plan.only.iter().filter(|part| !known(part)).collect();
     ensure!(unknown.is_empty(), "no workload or scenario {unknown:?}; see `list` and {SCENARIOS:?}");
 
-    let mut rows = Vec::new();
+    let mut rows = Table::default();
     let mut notes = vec![probe_note(&plan)?];
     for phase in [empty as Phase, small, large] {
         let result = phase(&plan, &mut rows, &mut notes);
         if let Err(error) = &result {
             notes.push(format!("**Aborted**: {error:#}"));
         }
-        report::write(&plan, &rows, &notes)?;
+        report::write(&plan, &rows.0, &notes)?;
         result?;
     }
     say::line(&format!("{} written", plan.out.display()))
 }
 
+/// The lines so far; each is told as it comes.
+#[derive(Default)]
+struct Table(Vec<Row>);
+
+impl Table {
+    fn push(&mut self, row: Row) {
+        say::note(&format!("{:<10} {}", row.id, row.summary()));
+        self.0.push(row);
+    }
+}
+
 /// Adds lines and notes.
-type Phase = fn(&Plan, &mut Vec<Row>, &mut Vec<String>) -> Result<()>;
+type Phase = fn(&Plan, &mut Table, &mut Vec<String>) -> Result<()>;
 
 /// What is measured beside the workloads.
 const SCENARIOS: [&str; 9] =
@@ -204,7 +215,7 @@ fn probe_note(plan: &Plan) -> Result<String> {
     ))
 }
 
-fn empty(plan: &Plan, rows: &mut Vec<Row>, _notes: &mut Vec<String>) -> Result<()> {
+fn empty(plan: &Plan, rows: &mut Table, _notes: &mut Vec<String>) -> Result<()> {
     if !["START-0", "MEM3", "CONN"].iter().any(|id| plan.wants(id)) {
         return Ok(());
     }
@@ -223,12 +234,12 @@ fn empty(plan: &Plan, rows: &mut Vec<Row>, _notes: &mut Vec<String>) -> Result<(
         rows.push(memory::idle_sessions(&pair)?);
     }
     if plan.wants("CONN") {
-        rows.extend(connect::compare(&pair, plan)?);
+        connect::compare(&pair, plan)?.into_iter().for_each(|row| rows.push(row));
     }
     Ok(())
 }
 
-fn small(plan: &Plan, rows: &mut Vec<Row>, notes: &mut Vec<String>) -> Result<()> {
+fn small(plan: &Plan, rows: &mut Table, notes: &mut Vec<String>) -> Result<()> {
     let workloads = plan.workloads(Tree::Small);
     if workloads.is_empty() && !["FAN", "MEM2-1k"].iter().any(|id| plan.wants(id)) {
         return Ok(());
@@ -255,7 +266,7 @@ fn small(plan: &Plan, rows: &mut Vec<Row>, notes: &mut Vec<String>) -> Result<()
     Ok(())
 }
 
-fn large(plan: &Plan, rows: &mut Vec<Row>, notes: &mut Vec<String>) -> Result<()> {
+fn large(plan: &Plan, rows: &mut Table, notes: &mut Vec<String>) -> Result<()> {
     let workloads = plan.workloads(Tree::Large);
     if workloads.is_empty() && !["MEM1", "MEM2-1M", "SNAP", "START-1M"].iter().any(|id| plan.wants(id)) {
         return Ok(());
@@ -279,7 +290,7 @@ fn large(plan: &Plan, rows: &mut Vec<Row>, notes: &mut Vec<String>) -> Result<()
         rows.push(rounds::compare(workload, &pair.apache, &pair.ours, plan)?);
     }
     if plan.wants("SNAP") {
-        rows.extend(snapshot::compare(&pair, plan)?);
+        snapshot::compare(&pair, plan)?.into_iter().for_each(|row| rows.push(row));
     }
     if plan.wants("MEM1") {
         notes.push(memory::overwrite(&pair, plan)?);

@@ -14,7 +14,6 @@ use crate::numbers::{median, short};
 use crate::plot::{self, Chart, Curve};
 use crate::process::{Disturbance, Machine};
 use crate::progress::Progress;
-use crate::say;
 use crate::workload::{Bar, Measure, Workload};
 
 /// One round.
@@ -74,9 +73,7 @@ pub(crate) fn compare(workload: &Workload, apache: &Server, ours: &Server, plan:
     if let Some(runs) = &last {
         draw(workload, runs, &plan.out_dir().join("plots"))?;
     }
-    let row = row(workload, &rounds);
-    say::note(&format!("{:<10} {}", row.id, row.summary()));
-    Ok(row)
+    Ok(row(workload, &rounds))
 }
 
 /// The table's line. When too few rounds were quiet, all count and the verdict says so.

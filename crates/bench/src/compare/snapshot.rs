@@ -26,6 +26,9 @@ use crate::workload::Workload;
 /// How often the directory is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// Writing back and forcing a snapshot's last pages goes on after the file has its length.
+const AFTERMATH: Duration = Duration::from_secs(1);
+
 /// What one run showed.
 struct Seen {
     quiet_p999_us: f64,
@@ -173,12 +176,13 @@ fn snapshot_sizes(dir: &Path) -> Result<BTreeMap<PathBuf, u64>> {
     Ok(sizes)
 }
 
-/// Latencies outside and inside the stretches in which a snapshot grew.
+/// Latencies outside and inside the stretches in which a snapshot grew, aftermath included.
 fn split(outcome: &Outcome, growth: &Growth) -> (Latencies, Latencies) {
     let (mut quiet, mut during) = (latencies(), latencies());
     for (slot, begin) in outcome.slots.iter().zip(0_u32..) {
         let begin = outcome.begun + SLOT * begin;
-        let grew = growth.moments.iter().any(|&moment| moment >= begin && moment < begin + SLOT + LOOK);
+        let grew =
+            growth.moments.iter().any(|&moment| moment < begin + SLOT + LOOK && begin < moment + AFTERMATH);
         let target = if grew { &mut during } else { &mut quiet };
         target.add(slot).expect("all histograms have the same bounds");
     }
