@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::Case;
-use super::mapping::{mask_after, name_hex};
+use super::mapping::{mask_after, name_hex, sort_runs};
 use crate::harness::{Server, Spec, Target};
 
 /// Where Debian puts it.
@@ -133,6 +133,7 @@ fn plain(answer: &str) -> String {
     let of_the_moment = |line: &&str| line.contains(":ZOO_") || line.starts_with("time = ");
     let lines = answer.lines().filter(|line| !of_the_moment(line) && !line.trim().is_empty());
     let text = lines.map(|line| format!("{line}\n")).collect::<String>();
+    let text = sort_runs(&text, |line| line.starts_with('\t') && !line.contains('='));
     ["ctime = ", "mtime=", "mtime = ", "ctime="]
         .iter()
         .fold(text, |text, label| mask_after(&text, label, &['\t']))

@@ -42,7 +42,7 @@ const WORDS: [Word; 17] = [
     ("wchs", &[]),
     ("wchc", &[]),
     ("wchp", &[]),
-    ("dump", &[(" expire at ", LINE), ("127.0.0.1:", &[' '])]),
+    ("dump", &[("127.0.0.1:", &[' ']), ("Sets (", &[')'])]),
     ("hash", &[]),
     ("crst", &[]),
     ("srst", &[]),
@@ -116,10 +116,16 @@ impl Stage {
         }
         Ok(match word {
             "cons" | "stat" => sort_connections(&name_hex(&text)),
-            "wchc" | "wchp" | "dump" => sort_blocks(&text),
+            "dump" => sort_blocks(&without_buckets(&text)),
+            "wchc" | "wchp" => sort_blocks(&text),
             _ => text,
         })
     }
+}
+
+/// Takes out the headers of expiry buckets: into how many of them the same sessions fall is a matter of the moment.
+fn without_buckets(text: &str) -> String {
+    text.split_inclusive('\n').filter(|line| !line.contains(" expire at ")).collect()
 }
 
 /// Sorts the lines of connections, which a server lists in any order, and leaves all others in their place.

@@ -112,7 +112,8 @@ impl Seen {
         let is_event = |line: &&str| line.contains("WatchedEvent ");
         let is_frame = |line: &str| line.is_empty() || line == "WATCHER::";
         let events: Vec<&str> = text.lines().filter(is_event).collect();
-        let answers: Vec<&str> = text.lines().filter(|line| !is_event(line) && !is_frame(line)).collect();
+        let answers = text.lines().filter(|line| !is_event(line) && !is_frame(line));
+        let answers: Vec<String> = answers.map(sort_ephemerals).collect();
         let stack_frames = |line: &&str| line.trim_start().starts_with("at ");
         let errors: Vec<&str> = output.stderr.lines().filter(|line| !stack_frames(line)).collect();
         Self {
@@ -124,9 +125,24 @@ impl Seen {
     }
 }
 
+/// Sorts the list of paths that `getEphemerals` prints as it was received: in the order of a Java hash table.
+fn sort_ephemerals(line: &str) -> String {
+    let list = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let Some(list) = list.filter(|list| list.starts_with('/')) else { return line.to_owned() };
+    let mut paths: Vec<&str> = list.split(", ").collect();
+    paths.sort_unstable();
+    format!("[{}]", paths.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_lists_of_paths_are_sorted() {
+        assert_eq!(sort_ephemerals("[/b, /a]"), "[/a, /b]");
+        assert_eq!(sort_ephemerals("[b, a]"), "[b, a]");
+    }
 
     #[test]
     fn every_script_has_a_name_and_lines() {

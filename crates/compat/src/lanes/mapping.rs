@@ -51,6 +51,17 @@ pub(crate) fn mask_after(text: &str, label: &str, ends: &[char]) -> String {
     out
 }
 
+/// Sorts each run of neighbouring lines that `belongs` picks, and leaves all others in their place.
+///
+/// For lists without an order of their own: Java answers children and ephemerals in the order of a hash table.
+pub(crate) fn sort_runs(text: &str, belongs: impl Fn(&str) -> bool) -> String {
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for run in lines.chunk_by_mut(|one, other| belongs(one) && belongs(other)) {
+        run.sort_unstable();
+    }
+    lines.concat()
+}
+
 /// What differs between two texts, line by line, or `None`.
 pub(crate) fn difference(wanted: &str, got: &str) -> Option<String> {
     if wanted == got {
@@ -91,6 +102,12 @@ mod tests {
     #[test]
     fn a_value_is_masked_up_to_its_end() {
         assert_eq!(mask_after("a=1,b=2)\nb=33", "b=", &[',', ')']), "a=1,b=*)\nb=*");
+    }
+
+    #[test]
+    fn runs_are_sorted_apart() {
+        let is_child = |line: &str| line.starts_with('\t');
+        assert_eq!(sort_runs("b:\n\t2\n\t1\na:\n\t4\n\t3\n", is_child), "b:\n\t1\n\t2\na:\n\t3\n\t4\n");
     }
 
     #[test]
