@@ -1,25 +1,27 @@
 //! Which children a znode has, by name.
 //!
-//! Only ids are kept, with 16 bits of the name's hash each; the names lie with the znodes. Up to six children stand
-//! inline. More go into segments of some hundred, each sorted by those bits, chosen by the hash's other end. Segments
-//! split one at a time as the index grows (linear hashing), so that no insertion ever moves more than one of them:
-//! a parent of ten million children grows without a pause.
+//! Only ids are kept, with 32 bits of the name's hash each; the names lie with the znodes. Up to six children stand
+//! inline. More go into segments of about a hundred, each sorted by those bits, chosen by the lower half of them.
+//! Segments split one at a time as the index grows (linear hashing), so that no insertion ever moves more than one of
+//! them: a parent of ten million children grows without a pause. Up to 65 536 segments the bits at hand say where a
+//! child goes, and no name is read.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 const FEW_MAX: usize = 6;
-/// Children per segment that make the next one split, on average; one waits at most for twice that many.
-const SEGMENT_FULL: usize = 256;
+/// Children per segment that make the next one split, on average; one waits at most for about twice that many.
+const SEGMENT_FULL: usize = 96;
 /// And that make the last one go. Far below, so that a few deletions and creations do not split and join forever.
-const SEGMENT_LOW: usize = 96;
+const SEGMENT_LOW: usize = 32;
 const SEGMENTS_PER_CHUNK: usize = 512;
-const ROOM_STEP: usize = 32;
+/// Room is made in small steps: doubling would leave a quarter of all index memory unused.
+const ROOM_STEP: usize = 8;
 
 /// The ids of a znode's children.
 #[derive(Debug)]
 pub(crate) enum Children {
-    Few { count: u8, tags: [u16; FEW_MAX], ids: [u32; FEW_MAX] },
+    Few { count: u8, entries: [Entry; FEW_MAX] },
     Many(Box<Many>),
 }
 
@@ -31,20 +33,31 @@ pub(crate) struct Many {
     chunks: Vec<Vec<Segment>>,
 }
 
-/// Ids in the order of their tags.
-#[derive(Debug, Default)]
-struct Segment {
-    tags: Vec<u16>,
-    ids: Vec<u32>,
+/// Part of the hash of a child's name, and the child's id.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Entry {
+    tag: u32,
+    id: u32,
 }
 
-fn tag_of(hash: u64) -> u16 {
-    u16::try_from(hash >> 48).expect("sixteen bits fit")
+/// Entries in the order of their tags.
+#[derive(Debug, Default)]
+struct Segment {
+    entries: Vec<Entry>,
+}
+
+fn tag_of(hash: u64) -> u32 {
+    u32::try_from(hash >> 32).expect("thirty-two bits fit")
+}
+
+/// What chooses the segment: the lower half of the tag, and above it what the tag does not hold.
+fn choice(hash: u64) -> u64 {
+    (hash >> 32 & 0xffff) | (hash & 0xffff_ffff) << 16
 }
 
 impl Children {
     pub(crate) fn new() -> Self {
-        Self::Few { count: 0, tags: [0; FEW_MAX], ids: [0; FEW_MAX] }
+        Self::Few { count: 0, entries: [Entry::default(); FEW_MAX] }
     }
 
     pub(crate) fn count(&self) -> u32 {
@@ -57,15 +70,15 @@ impl Children {
     /// The child with this hash for which `is_it` holds.
     #[inline]
     pub(crate) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        let tag = tag_of(hash);
         match self {
-            Self::Few { count, tags, ids } => {
-                let tag = tag_of(hash);
-                let count = usize::from(*count);
-                (0..count.min(FEW_MAX)).find(|&at| tags[at] == tag && is_it(ids[at])).map(|at| ids[at])
+            Self::Few { count, entries } => {
+                let mut all = entries.iter().take(usize::from(*count));
+                all.find(|entry| entry.tag == tag && is_it(entry.id)).map(|entry| entry.id)
             }
             Self::Many(many) => {
                 let segment = many.segment(hash);
-                segment.position(tag_of(hash), is_it).map(|at| segment.ids[at])
+                segment.position(tag, is_it).map(|at| segment.entries[at].id)
             }
         }
     }
@@ -73,16 +86,15 @@ impl Children {
     /// Adds a child that is not there yet. `hash_of` tells the hash of any child, the new one included.
     pub(crate) fn insert(&mut self, hash: u64, id: u32, hash_of: impl Fn(u32) -> u64) {
         match self {
-            Self::Few { count, tags, ids } if usize::from(*count) < FEW_MAX => {
-                tags[usize::from(*count)] = tag_of(hash);
-                ids[usize::from(*count)] = id;
+            Self::Few { count, entries } if usize::from(*count) < FEW_MAX => {
+                entries[usize::from(*count)] = Entry { tag: tag_of(hash), id };
                 *count += 1;
             }
-            Self::Few { ids, .. } => {
-                let mut many =
-                    Many { count: 0, segments: 1, chunks: Vec::from([Vec::from([Segment::default()])]) };
-                for &id in ids.iter() {
-                    many.insert(hash_of(id), id, &hash_of);
+            Self::Few { entries, .. } => {
+                let only = Segment::default();
+                let mut many = Many { count: 0, segments: 1, chunks: Vec::from([Vec::from([only])]) };
+                for entry in entries.iter() {
+                    many.insert(hash_of(entry.id), entry.id, &hash_of);
                 }
                 many.insert(hash, id, &hash_of);
                 *self = Self::Many(Box::new(many));
@@ -94,10 +106,10 @@ impl Children {
     /// Removes a child that is there.
     pub(crate) fn remove(&mut self, hash: u64, id: u32) {
         match self {
-            Self::Few { count, tags, ids } => {
+            Self::Few { count, entries } => {
                 let last = usize::from(*count) - 1;
-                let at = ids[..=last].iter().position(|&one| one == id).expect("the child is there");
-                (ids[at], tags[at]) = (ids[last], tags[last]);
+                let at = entries[..=last].iter().position(|entry| entry.id == id);
+                entries[at.expect("the child is there")] = entries[last];
                 *count -= 1;
             }
             Self::Many(many) => {
@@ -112,11 +124,11 @@ impl Children {
     /// All ids, in no order that means anything.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         let (few, many) = match self {
-            Self::Few { count, ids, .. } => (&ids[..usize::from(*count)], None),
+            Self::Few { count, entries } => (&entries[..usize::from(*count)], None),
             Self::Many(many) => (&[][..], Some(many)),
         };
         let many = many.into_iter().flat_map(|many| many.chunks.iter().flatten());
-        few.iter().copied().chain(many.flat_map(|segment| segment.ids.iter().copied()))
+        few.iter().chain(many.flat_map(|segment| segment.entries.iter())).map(|entry| entry.id)
     }
 
     /// Bytes beyond the value itself.
@@ -132,15 +144,15 @@ impl Many {
     /// Linear hashing: as many bits of the hash as there are segments, one fewer where the split has not come yet.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "only the low bits choose a segment")]
-    fn number_of(&self, hash: u64) -> usize {
+    fn number_of(&self, choice: u64) -> usize {
         let mask = self.segments.next_power_of_two() - 1;
-        let number = hash as usize & mask;
+        let number = choice as usize & mask;
         if number < self.segments { number } else { number & (mask >> 1) }
     }
 
     #[inline]
     fn segment(&self, hash: u64) -> &Segment {
-        let number = self.number_of(hash);
+        let number = self.number_of(choice(hash));
         &self.chunks[number / SEGMENTS_PER_CHUNK][number % SEGMENTS_PER_CHUNK]
     }
 
@@ -149,8 +161,8 @@ impl Many {
     }
 
     fn insert(&mut self, hash: u64, id: u32, hash_of: &impl Fn(u32) -> u64) {
-        let number = self.number_of(hash);
-        self.at(number).insert(tag_of(hash), id);
+        let number = self.number_of(choice(hash));
+        self.at(number).insert(Entry { tag: tag_of(hash), id });
         self.count += 1;
         if self.count > self.segments * SEGMENT_FULL {
             self.split(hash_of);
@@ -161,23 +173,24 @@ impl Many {
     fn split(&mut self, hash_of: &impl Fn(u32) -> u64) {
         let new = self.segments;
         let low_half = (new + 1).next_power_of_two() / 2;
-        let old = core::mem::take(self.at(new - low_half));
+        let old = core::mem::take(self.at(new - low_half)).entries;
         if new.is_multiple_of(SEGMENTS_PER_CHUNK) {
             self.chunks.push(Vec::with_capacity(SEGMENTS_PER_CHUNK));
         }
-        let room = old.ids.len() / 2 + ROOM_STEP;
-        let (mut stay, mut go) = (Segment::with_room(room), Segment::with_room(room));
         self.segments += 1;
-        for (tag, id) in old.tags.into_iter().zip(old.ids) {
-            let side = if self.number_of(hash_of(id)) == new { &mut go } else { &mut stay };
-            side.push(tag, id);
+        let (mut stay, mut go) = (Segment::with_room(old.len() / 2), Segment::with_room(old.len() / 2));
+        for entry in old {
+            // Half a tag chooses among 2^16 segments. Beyond, the rest of the hash is asked for.
+            let choice = if new < 1 << 16 { u64::from(entry.tag) } else { choice(hash_of(entry.id)) };
+            let side = if self.number_of(choice) == new { &mut go } else { &mut stay };
+            side.push(entry);
         }
         self.chunks.last_mut().expect("there is at least one").push(go);
         *self.at(new - low_half) = stay;
     }
 
     fn remove(&mut self, hash: u64, id: u32) {
-        let number = self.number_of(hash);
+        let number = self.number_of(choice(hash));
         self.at(number).remove(tag_of(hash), id);
         self.count -= 1;
         if self.segments > 1 && self.count < self.segments * SEGMENT_LOW {
@@ -200,10 +213,10 @@ impl Many {
 
     fn to_few(&self) -> Children {
         let mut few = Children::new();
-        let Children::Few { count, tags, ids } = &mut few else { unreachable!("new is few") };
-        let all = self.chunks.iter().flatten().flat_map(|segment| segment.tags.iter().zip(&segment.ids));
-        for (at, (tag, id)) in all.enumerate() {
-            (tags[at], ids[at]) = (*tag, *id);
+        let Children::Few { count, entries } = &mut few else { unreachable!("new is few") };
+        let all = self.chunks.iter().flatten().flat_map(|segment| &segment.entries);
+        for (place, entry) in entries.iter_mut().zip(all) {
+            *place = *entry;
             *count += 1;
         }
         few
@@ -213,83 +226,71 @@ impl Many {
         let segments = self.chunks.iter().flatten();
         size_of::<Self>()
             + self.chunks.iter().map(|chunk| chunk.capacity() * size_of::<Segment>()).sum::<usize>()
-            + segments.map(|one| one.tags.capacity() * 2 + one.ids.capacity() * 4).sum::<usize>()
+            + segments.map(|one| one.entries.capacity() * size_of::<Entry>()).sum::<usize>()
     }
 }
 
 impl Segment {
     fn with_room(room: usize) -> Self {
-        Self { tags: Vec::with_capacity(room), ids: Vec::with_capacity(room) }
+        Self { entries: Vec::with_capacity(room + ROOM_STEP) }
     }
 
     /// The first place whose tag is not lower. Tags are spread evenly, so the search starts where it should be.
     #[inline]
-    fn lower_bound(&self, tag: u16) -> usize {
-        let tags = &self.tags[..];
-        let mut at = (usize::from(tag) * tags.len()) >> 16;
-        while at < tags.len() && tags[at] < tag {
+    fn lower_bound(&self, tag: u32) -> usize {
+        let entries = &self.entries[..];
+        let mut at = (tag as usize * entries.len()) >> 32;
+        while at < entries.len() && entries[at].tag < tag {
             at += 1;
         }
-        while at > 0 && tags[at - 1] >= tag {
+        while at > 0 && entries[at - 1].tag >= tag {
             at -= 1;
         }
         at
     }
 
     #[inline]
-    fn position(&self, tag: u16, is_it: impl Fn(u32) -> bool) -> Option<usize> {
-        let start = self.lower_bound(tag);
-        let same = self.tags[start..].iter().take_while(|&&one| one == tag).count();
-        (start..start + same).find(|&at| is_it(self.ids[at]))
-    }
-
-    fn push(&mut self, tag: u16, id: u32) {
-        // Room in small steps: doubling would leave a quarter of all index memory unused.
-        if self.tags.len() == self.tags.capacity() {
-            self.tags.reserve_exact(ROOM_STEP);
-            self.ids.reserve_exact(ROOM_STEP);
+    fn position(&self, tag: u32, is_it: impl Fn(u32) -> bool) -> Option<usize> {
+        let mut at = self.lower_bound(tag);
+        while let Some(entry) = self.entries.get(at).filter(|entry| entry.tag == tag) {
+            if is_it(entry.id) {
+                return Some(at);
+            }
+            at += 1;
         }
-        self.tags.push(tag);
-        self.ids.push(id);
+        None
     }
 
-    fn insert(&mut self, tag: u16, id: u32) {
-        let at = self.lower_bound(tag);
-        if self.tags.len() == self.tags.capacity() {
-            self.tags.reserve_exact(ROOM_STEP);
-            self.ids.reserve_exact(ROOM_STEP);
+    fn make_room(&mut self) {
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact(ROOM_STEP);
         }
-        self.tags.insert(at, tag);
-        self.ids.insert(at, id);
     }
 
-    fn remove(&mut self, tag: u16, id: u32) {
+    fn push(&mut self, entry: Entry) {
+        self.make_room();
+        self.entries.push(entry);
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        let at = self.lower_bound(entry.tag);
+        self.make_room();
+        self.entries.insert(at, entry);
+    }
+
+    fn remove(&mut self, tag: u32, id: u32) {
         let at = self.position(tag, |one| one == id).expect("the child is there");
-        self.tags.remove(at);
-        self.ids.remove(at);
-        if self.tags.capacity() - self.tags.len() > 4 * ROOM_STEP {
-            self.tags.shrink_to(self.tags.len() + ROOM_STEP);
-            self.ids.shrink_to(self.ids.len() + ROOM_STEP);
+        self.entries.remove(at);
+        if self.entries.capacity() - self.entries.len() > 4 * ROOM_STEP {
+            self.entries.shrink_to(self.entries.len() + ROOM_STEP);
         }
     }
 
     fn merge(&mut self, other: &Self) {
-        let mut both = Self::with_room(self.ids.len() + other.ids.len() + ROOM_STEP);
-        let (mut left, mut right) = (0, 0);
-        while left < self.ids.len() || right < other.ids.len() {
-            let take_left = match (self.tags.get(left), other.tags.get(right)) {
-                (Some(mine), Some(theirs)) => mine <= theirs,
-                (mine, _) => mine.is_some(),
-            };
-            if take_left {
-                both.push(self.tags[left], self.ids[left]);
-                left += 1;
-            } else {
-                both.push(other.tags[right], other.ids[right]);
-                right += 1;
-            }
-        }
-        *self = both;
+        self.entries.reserve_exact(other.entries.len() + ROOM_STEP);
+        self.entries.extend_from_slice(&other.entries);
+        // Two sorted runs: the sort sees them and merges.
+        self.entries.sort_by_key(|entry| entry.tag);
     }
 }
 
@@ -336,6 +337,6 @@ mod tests {
             });
             assert!(asked.get() <= 3 * SEGMENT_FULL, "insertion {id} looked at {} names", asked.get());
         }
-        assert!(children.memory_bytes() <= 50_000 * 7, "{} bytes", children.memory_bytes());
+        assert!(children.memory_bytes() <= 50_000 * 9, "{} bytes", children.memory_bytes());
     }
 }

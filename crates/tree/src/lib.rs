@@ -20,6 +20,8 @@ mod quota;
 mod slab;
 mod snapshot;
 mod store;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod view;
 
