@@ -112,15 +112,14 @@ fn create_item<'a>(op: OpCode, request: CreateRequest<'a>) -> Result<MultiItem<'
     }
 }
 
-fn ttl_item<'a>(request: CreateTtlRequest<'a>) -> Result<MultiItem<'a>, DecodeError> {
-    if request.acl.is_none() {
-        return Err(NO_ACL);
-    }
+/// Flags and list are looked at when the item is prepared: a TTL item has no decoder of its own to complain.
+fn ttl_item<'a>(request: CreateTtlRequest<'a>) -> MultiItem<'a> {
     if TTL_MODES.contains(&request.flags) {
-        return Ok(MultiItem::CreateTtl(request));
+        return MultiItem::CreateTtl(request);
     }
     let CreateTtlRequest { path, data, acl, flags, ttl_ms: _ } = request;
-    create_item(OpCode::Create, CreateRequest { path, data, acl, flags })
+    let op = if flags == CONTAINER { OpCode::CreateContainer } else { OpCode::Create };
+    MultiItem::Create { op, request: CreateRequest { path, data, acl, flags } }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the items of a multi are these and no others")]
@@ -129,7 +128,7 @@ fn item<'a>(kind: i32, reader: &mut Reader<'a>) -> Result<MultiItem<'a>, DecodeE
     let op = OpCode::from_number(kind).ok_or(unknown)?;
     match op {
         OpCode::Create | OpCode::Create2 | OpCode::CreateContainer => create_item(op, reader.take()?),
-        OpCode::CreateTtl => ttl_item(reader.take()?),
+        OpCode::CreateTtl => reader.take().map(ttl_item),
         OpCode::Delete => reader.take().map(MultiItem::Delete),
         OpCode::SetData => reader.take().map(MultiItem::SetData),
         OpCode::Check => reader.take().map(MultiItem::Check),
