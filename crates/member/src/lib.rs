@@ -98,9 +98,14 @@ impl Member {
         self.front.on_sent(id);
     }
 
-    /// Sends `text` and closes the connection: the answer to a four-letter word.
-    pub fn close_with(&mut self, id: ConnId, text: &[u8]) {
-        self.front.close_with(id, text);
+    /// A connection asks a four-letter word, which ends it.
+    pub fn on_word(&mut self, id: ConnId) {
+        self.front.on_word(id);
+    }
+
+    /// The answer to its four-letter word.
+    pub fn answer_word(&mut self, id: ConnId, text: &[u8]) {
+        self.front.answer_word(id, text);
     }
 
     /// Whether to close the connection's socket once its output is sent.

@@ -9,9 +9,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use proto::wire::put_bytes;
-use proto::{Code, Encode, Entry, Id, OpCode, SessionId, TxnKind, Zxid};
+use proto::{Code, Encode, Entry, Id, OpCode, SessionId, Txn, TxnKind, Zxid};
 use tree::prepare::{self, Caller, Pending, Prepared};
-use tree::{Applied, Observer, Tree};
+use tree::{Applied, DigestCheck, Observer, Outcome, Tree};
 use zab::Broadcast;
 
 use crate::Now;
@@ -262,6 +262,12 @@ impl Core {
             self.tree.apply(entry, observer).expect("a transaction prepared here can be applied (R13)");
         self.pending.forget(entry.header.zxid);
         self.metrics.commit_count.inc();
+        if !matches!(applied.outcome, Outcome::Failed(_)) {
+            self.count_write(&entry.txn);
+        }
+        if matches!(applied.digest, DigestCheck::Mismatch { .. }) {
+            self.metrics.digest_mismatches_count.inc();
+        }
         let session = entry.header.session;
         match TxnKind::from_number(entry.header.kind) {
             Some(TxnKind::CreateSession) => {
@@ -273,4 +279,34 @@ impl Core {
         }
         applied
     }
+
+    /// Source: `DataTree#updateWriteStat`.
+    fn count_write(&mut self, txn: &Txn<'_>) {
+        let (path, data) = match txn {
+            Txn::Create(txn) | Txn::Create2(txn) => (&txn.path, txn.data),
+            Txn::CreateContainer(txn) => (&txn.path, txn.data),
+            Txn::CreateTtl(txn) => (&txn.path, txn.data),
+            Txn::Delete(txn) | Txn::DeleteContainer(txn) => (&txn.path, None),
+            Txn::SetData(txn) | Txn::Reconfig(txn) => (&txn.path, txn.data),
+            Txn::Multi(subs) => {
+                for txn in subs.iter().filter_map(|sub| Txn::decode_sub(sub).ok()) {
+                    self.count_write(&txn);
+                }
+                return;
+            }
+            Txn::CreateSession(_) | Txn::CloseSession(_) | Txn::Error(_) | Txn::SetAcl(_) | Txn::Check(_) => {
+                return;
+            }
+        };
+        let path = path.as_deref().unwrap_or_default();
+        if let Some(namespace) = top_namespace(path) {
+            let bytes = path.len() + data.map_or(0, <[u8]>::len);
+            self.metrics.write_per_namespace.at(namespace).add(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+/// The first part of a path. Source: `PathUtils#getTopNamespace`.
+pub(crate) fn top_namespace(path: &str) -> Option<&str> {
+    path.get(1..)?.split('/').next().filter(|name| !name.is_empty())
 }

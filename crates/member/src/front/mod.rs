@@ -276,12 +276,21 @@ impl Front {
         None
     }
 
-    /// Sends the last words to a connection that is no session's: the answer to a four-letter word.
-    pub(crate) fn close_with(&mut self, id: ConnId, text: &[u8]) {
+    /// A connection asks a four-letter word: it will get its answer and nothing else, and shows itself so.
+    pub(crate) fn on_word(&mut self, id: ConnId) {
+        if let Some(conn) = self.conn_mut(id) {
+            conn.stats.received += 1;
+            self.stats.packets_received += 1;
+            self.close(id.slot);
+        }
+    }
+
+    /// The answer to a four-letter word, after [`Self::on_word`].
+    pub(crate) fn answer_word(&mut self, id: ConnId, text: &[u8]) {
         if let Some(conn) = self.conn_mut(id) {
             conn.out.extend_from_slice(text);
-            conn.stats.received += 1;
-            self.close(id.slot);
+            self.stats.packets_sent += 1;
+            self.mark_dirty(id.slot);
         }
     }
 

@@ -16,7 +16,7 @@ use tree::{Node, NodeId, Tree};
 
 use super::watch_table::Table;
 use super::{Ask, Front, index};
-use crate::core::Core;
+use crate::core::{Core, top_namespace};
 
 /// How a read ends: with an error, or with a body appended to the reply.
 type Read = Result<(), Code>;
@@ -165,9 +165,12 @@ impl Front {
 
     fn total(&self, tree: &Tree, body: &[u8], ids: &[Id<'static>], out: &mut Vec<u8>) -> Read {
         let request: PathRequest<'_> = decoded(Reader::new(body).take())?;
-        let (id, node) = Self::find(tree, &request.path.ok_or(Code::MarshallingError)?)?;
+        let path = request.path.ok_or(Code::MarshallingError)?;
+        let (id, node) = Self::find(tree, &path)?;
         self.permits(ids, &node, Perms::READ)?;
-        TotalReply { total: i32::try_from(tree.descendants(id)).unwrap_or(i32::MAX) }.encode(out);
+        // Java counts paths that begin with this one. The root has two, and the empty one begins the other.
+        let total = tree.descendants(id) + u64::from(path.is_empty());
+        TotalReply { total: i32::try_from(total).unwrap_or(i32::MAX) }.encode(out);
         Ok(())
     }
 
@@ -200,6 +203,11 @@ impl Front {
             let start = out.len();
             if let Err(code) = self.multi_read_item(tree, item, ids, out) {
                 out.truncate(start);
+                // Java stumbles here, and what it has done so far goes out.
+                if code == Code::MarshallingError {
+                    MultiHeader::END.encode(out);
+                    return Err(code);
+                }
                 MultiHeader { kind: -1, done: false, err: code.number() }.encode(out);
                 code.encode(out);
             }

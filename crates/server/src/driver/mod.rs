@@ -368,8 +368,9 @@ impl Driver {
     }
 
     fn answer_word(&mut self, id: ConnId, word: [u8; 4], behind: &[u8], now: Now) {
+        self.member.on_word(id);
         let text = self.admin.answer(&mut self.member, word, behind, now);
-        self.member.close_with(id, text.as_bytes());
+        self.member.answer_word(id, text.as_bytes());
     }
 
     /// Gives the log thread the batch formed so far, if it is idle and the batch has waited for `flushDelay` or is

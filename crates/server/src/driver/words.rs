@@ -63,8 +63,6 @@ impl Admin {
         if let Some(refusal) = self.whitelist.refusal(word) {
             return refusal;
         }
-        // The asking connection counts itself among the received.
-        member.front_mut().stats.packets_received += 1;
         answer(word, rest, &mut View { admin: self, member, now }, ANSWER_BYTES_MAX)
     }
 
