@@ -268,9 +268,7 @@ fn who_am_i(options: &AuthOptions, ids: &[Id<'static>], out: &mut Vec<u8>) -> Re
 
 /// Source: `DataTree#updateReadStat`.
 fn count_namespace(core: &mut Core, path: &str, bytes: usize) {
-    if let Some(namespace) =
-        path.get(1..).and_then(|rest| rest.split('/').next()).filter(|name| !name.is_empty())
-    {
+    if let Some(namespace) = top_namespace(path) {
         core.metrics.read_per_namespace.at(namespace).add(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 }
