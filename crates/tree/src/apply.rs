@@ -366,9 +366,10 @@ impl Tree {
         // Only in replay over a fuzzy snapshot, where the znode and its children are those of a later life: they all
         // go and come again. Java leaves the children behind without a parent.
         if self.store.child_count(id) > 0 {
-            let below: Vec<NodeId> = self.subtree(id).skip(1).collect();
-            for id in below.into_iter().rev() {
-                let path = self.node(id).path();
+            let mut below: Vec<_> = self.subtree(id).skip(1).map(|id| (self.node(id).path(), id)).collect();
+            // Children first, and in the same order on every member.
+            below.sort_unstable_by(|a, b| b.cmp(a));
+            for (path, id) in below {
                 self.remove(id, &path, now, observer);
             }
         }
@@ -425,13 +426,11 @@ impl Tree {
             // One that is gone already was deleted by a later transaction.
             let _ = self.delete(path, now, observer);
         }
-        let left: Vec<NodeId> = self.ephemerals(now.session).collect();
-        for id in left {
-            // One may have gone with another.
-            if self.ephemerals.contains(&(now.session, id)) {
-                let path = self.node(id).path();
-                let _ = self.delete(&path, now, observer);
-            }
+        // By path, because ids differ between members.
+        let mut left: Vec<_> = self.ephemerals(now.session).map(|id| self.node(id).path()).collect();
+        left.sort_unstable();
+        for path in left {
+            let _ = self.delete(&path, now, observer);
         }
         self.sessions.remove(&now.session);
     }

@@ -40,13 +40,14 @@ pub struct QuotaUsage {
     pub usage: QuotaNumbers,
 }
 
-/// Pairs of key and number, as `StatsTrack` reads them.
+/// Pairs of key and number, as `StatsTrack` reads them. Where it would give up, a value counts as -1, and what is no
+/// pair at all as nothing.
 fn pairs(text: &str) -> impl Iterator<Item = (&str, i64)> {
-    text.split([',', ';']).filter(|pair| !pair.is_empty()).map(|pair| {
-        let mut halves = pair.split('=');
-        let key = halves.next().unwrap_or_default();
-        let value = halves.next().and_then(|value| value.parse().ok()).unwrap_or(-1);
-        (key, value)
+    text.split([',', ';']).filter_map(|pair| {
+        let (key, value) = pair.split_once('=').filter(|(key, _)| !key.is_empty())?;
+        // The number may be followed by one more `=`.
+        let value = value.split('=').next().and_then(|value| value.parse().ok());
+        Some((key, value.unwrap_or(-1)))
     })
 }
 
@@ -211,6 +212,7 @@ mod tests {
         assert_eq!(with_usage(b"", 1, 0), "count=1,bytes=0");
         // What Java cannot read stops it; here it is unlimited.
         assert_eq!(QuotaNumbers::parse(b",count=x;bytes;;=7").count, -1);
+        assert_eq!(with_usage(b"\x00,===;x=y", 1, 2), "count=1,bytes=2=;x=-1");
     }
 
     #[test]

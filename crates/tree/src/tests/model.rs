@@ -220,7 +220,7 @@ impl Model {
         }
         // Children before their parents.
         let mut gone = self.below(path);
-        gone.sort_by_key(|path| core::cmp::Reverse(path.matches('/').count()));
+        gone.reverse();
         for path in gone {
             let znode = self.znodes.remove(&path).unwrap();
             self.count(&path, -1, -length(&znode.data));

@@ -71,8 +71,6 @@ fn some_ops(most: usize) -> impl Strategy<Value = Ops> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
-
     #[test]
     fn a_snapshot_is_the_tree_at_its_beginning(
         before in some_ops(80),

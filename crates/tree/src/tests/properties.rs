@@ -8,8 +8,6 @@ use super::script::any_op;
 use crate::Tree;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
-
     #[test]
     fn every_history_gives_the_tree_of_the_model(ops in prop::collection::vec((any_op(), 1..4_i64), 1..120)) {
         let (mut tree, mut model) = (Tree::new(OPTIONS), Model::new());

@@ -107,8 +107,6 @@ fn shown(tree: &Tree) -> Vec<(String, proto::Stat, Option<Vec<u8>>, proto::AclLi
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
-
     #[test]
     fn replay_over_any_later_state_ends_where_the_log_ends(
         drawn in prop::collection::vec((any_op(), 1..4_i64), 1..150),

@@ -65,6 +65,19 @@ fn observers_hear_each_change_in_order() {
     assert_eq!(heard.0, expected);
 }
 
+/// Ids differ between a member that lived through the log and one that loaded a snapshot; what they do may not.
+#[test]
+fn what_a_session_leaves_behind_goes_in_the_order_of_paths() {
+    let mut tree = Tree::new(OPTIONS);
+    for path in ["/z", "/a", "/m"] {
+        next(&mut tree, ephemeral(path));
+    }
+    let mut heard = Heard::default();
+    tree.apply(&entry(4, 0, Txn::CloseSession(None)), &mut heard).unwrap();
+    let paths: Vec<_> = heard.0.iter().filter_map(|line| line.split(' ').nth(1)).collect();
+    assert_eq!(paths, ["/a", "/m", "/z"]);
+}
+
 #[test]
 fn what_makes_no_sense_changes_nothing() {
     let mut tree = Tree::new(OPTIONS);
