@@ -185,7 +185,8 @@ impl Run {
         if let Some(id) = self.connection(at)
             && self.member.wants_input(id)
         {
-            self.member.close_with(id, text);
+            self.member.on_word(id);
+            self.member.answer_word(id, text);
         }
     }
 

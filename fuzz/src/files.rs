@@ -65,7 +65,7 @@ pub fn log_file(data: &[u8]) {
 /// A log file whose entries have sound checksums, with whatever was there behind the last one.
 fn sound_log(payloads: &[u8], control: u8) -> Vec<u8> {
     let mut out = log_header();
-    for (_, payload) in Pieces::new(payloads) {
+    for (_, payload) in Pieces::new(payloads).filter(|(_, payload)| !payload.is_empty()) {
         frame_entry(&mut out, |out| out.extend_from_slice(payload));
     }
     if control & 1 == 1 {
