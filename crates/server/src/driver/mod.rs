@@ -176,6 +176,9 @@ impl Driver {
         }
         let again = std::mem::take(&mut self.unread);
         for id in again {
+            if let Some(socket) = self.socket(id) {
+                socket.again = false;
+            }
             self.serve(id, now);
         }
         for event in events {
@@ -323,7 +326,21 @@ impl Driver {
         self.scratch = scratch;
         if !alive {
             self.drop_connection(id);
-        } else if self.socket(id).is_some_and(|socket| socket.readable) {
+        } else {
+            self.serve_again(id);
+        }
+    }
+
+    /// Puts a connection that has more off to the next turn, after all others. A paused one comes back when it is
+    /// dirty.
+    fn serve_again(&mut self, id: ConnId) {
+        let wanted = self.member.wants_input(id);
+        if let Some(socket) = self.socket(id)
+            && wanted
+            && !socket.again
+            && (socket.readable || socket.has_whole_frame())
+        {
+            socket.again = true;
             self.unread.push(id);
         }
     }
@@ -408,11 +425,7 @@ impl Driver {
     fn flush(&mut self, now: Now) {
         while let Some(id) = self.member.next_dirty() {
             self.send(id, now);
-            if self.member.wants_input(id)
-                && self.socket(id).is_some_and(|socket| socket.has_input() || socket.readable)
-            {
-                self.serve(id, now);
-            }
+            self.serve_again(id);
         }
     }
 

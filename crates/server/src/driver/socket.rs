@@ -21,6 +21,8 @@ pub(super) struct Socket {
     pub(super) readable: bool,
     /// The peer closed its sending side, or the connection broke.
     pub(super) ended: bool,
+    /// It stands in the driver's list for the next turn.
+    pub(super) again: bool,
     /// The connect request went by; four-letter words are lengths from now on.
     pub(super) handshaken: bool,
 }
@@ -40,7 +42,16 @@ pub(super) enum Found<'a> {
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, id: ConnId) -> Self {
-        Self { stream, id, input: Vec::new(), taken: 0, readable: true, ended: false, handshaken: false }
+        Self {
+            stream,
+            id,
+            input: Vec::new(),
+            taken: 0,
+            readable: true,
+            ended: false,
+            again: false,
+            handshaken: false,
+        }
     }
 
     /// Reads once. `scratch` has [`READ_BYTES`]; with no unfinished frame at hand its bytes are the caller's to cut,
@@ -78,6 +89,14 @@ impl Socket {
     /// Whether bytes wait to be handed in.
     pub(super) fn has_input(&self) -> bool {
         self.taken < self.input.len()
+    }
+
+    /// Whether what waits holds a frame to its end, or a length that no frame has.
+    pub(super) fn has_whole_frame(&self) -> bool {
+        let waiting = &self.input[self.taken..];
+        waiting.split_first_chunk::<4>().is_some_and(|(length, rest)| {
+            usize::try_from(i32::from_be_bytes(*length)).is_ok_and(|length| rest.len() >= length)
+        })
     }
 
     /// Takes the unfinished bytes out, so that they can be cut while the socket is used.
