@@ -335,10 +335,11 @@ impl Driver {
     /// dirty.
     fn serve_again(&mut self, id: ConnId) {
         let wanted = self.member.wants_input(id);
+        let limit = self.frame_bytes_max;
         if let Some(socket) = self.socket(id)
             && wanted
             && !socket.again
-            && (socket.readable || socket.has_whole_frame())
+            && (socket.readable || socket.has_frame(limit))
         {
             socket.again = true;
             self.unread.push(id);

@@ -91,12 +91,9 @@ impl Socket {
         self.taken < self.input.len()
     }
 
-    /// Whether what waits holds a frame to its end, or a length that no frame has.
-    pub(super) fn has_whole_frame(&self) -> bool {
-        let waiting = &self.input[self.taken..];
-        waiting.split_first_chunk::<4>().is_some_and(|(length, rest)| {
-            usize::try_from(i32::from_be_bytes(*length)).is_ok_and(|length| rest.len() >= length)
-        })
+    /// Whether what waits can be cut: a whole frame, or a length that no frame has.
+    pub(super) fn has_frame(&self, length_max: usize) -> bool {
+        !matches!(cut(&self.input[self.taken..], length_max, true).0, Found::Nothing)
     }
 
     /// Takes the unfinished bytes out, so that they can be cut while the socket is used.
