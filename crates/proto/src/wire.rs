@@ -147,8 +147,42 @@ impl Encode for Buffer<'_> {
 impl<'a> Decode<'a> for Text<'a> {
     #[inline]
     fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        Ok(Buffer::decode(reader)?.map(String::from_utf8_lossy))
+        Ok(Buffer::decode(reader)?.map(text_lossy))
     }
+}
+
+/// Bytes as text, with U+FFFD for what is malformed, as often as Java puts it there: once for a surrogate in its three
+/// bytes, whole or cut off, where Rust's standard library counts every byte. All else the two replace alike.
+///
+/// Source: `java.lang.String#decodeUTF8_UTF16`.
+#[inline]
+#[must_use]
+pub fn text_lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match core::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(replaced(bytes)),
+    }
+}
+
+#[cold]
+fn replaced(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(chunk) = rest.utf8_chunks().next() {
+        text.push_str(chunk.valid());
+        let behind = &rest[chunk.valid().len()..];
+        let malformed = match behind {
+            [] => 0,
+            [0xed, 0xa0..=0xbf, 0x80..=0xbf, ..] => 3,
+            [0xed, 0xa0..=0xbf, ..] => 2,
+            _ => chunk.invalid().len(),
+        };
+        if malformed > 0 {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+        rest = &behind[malformed..];
+    }
+    text
 }
 
 impl Encode for Text<'_> {
@@ -262,5 +296,20 @@ mod tests {
     fn malformed_text_is_replaced() {
         let text = Reader::new(&[0, 0, 0, 2, b'a', 0xff]).take::<Text<'_>>();
         assert_eq!(text.unwrap().unwrap(), "a\u{fffd}");
+    }
+
+    #[test]
+    fn a_surrogate_is_replaced_once() {
+        for (bytes, text) in [
+            (&b"a\xed\xa0\x80b"[..], "a\u{fffd}b"),
+            (b"\xed\xbf\xbf\xed\xa0", "\u{fffd}\u{fffd}"),
+            (b"\xed\xa0b", "\u{fffd}b"),
+            (b"\xed\x9f\xbf\xedb", "\u{d7ff}\u{fffd}b"),
+            (b"\xe2\x82\xf0\x9f\x98", "\u{fffd}\u{fffd}"),
+            (b"\xf4\x90\x80\x80", "\u{fffd}\u{fffd}\u{fffd}\u{fffd}"),
+            (b"", ""),
+        ] {
+            assert_eq!(text_lossy(bytes), text, "{bytes:x?}");
+        }
     }
 }

@@ -36,6 +36,15 @@ impl Front {
         conn.watches += new;
     }
 
+    /// The counterpart: a connection is in `watchers` as long as it watches anything.
+    pub(super) fn uncount_watches(&mut self, slot: u32, gone: u32) {
+        let conn = &mut self.conns[index(slot)];
+        conn.watches -= gone;
+        if gone > 0 && conn.watches == 0 {
+            self.watchers.remove(&conn.watcher());
+        }
+    }
+
     pub(super) fn add_watch(&mut self, ask: Ask, body: &[u8], out: &mut Vec<u8>) -> Done {
         let request: AddWatchRequest<'_> = Reader::new(body).take().map_err(|_| Code::MarshallingError)?;
         let mode = match request.mode {
@@ -43,13 +52,13 @@ impl Front {
             1 => Mode::PersistentRecursive,
             _ => return Err(Code::MarshallingError),
         };
-        let path = request.path.ok_or(Code::MarshallingError)?;
-        self.persist(ask.slot, mode, &path);
+        self.persist(ask.slot, mode, request.path.as_deref());
         AddWatchReply { err: 0 }.encode(out);
         Ok(())
     }
 
-    fn persist(&mut self, slot: u32, mode: Mode, path: &str) {
+    /// Nobody looks at the path: what is no path, null included, is watched in vain.
+    fn persist(&mut self, slot: u32, mode: Mode, path: Option<&str>) {
         let watcher = self.conns[index(slot)].watcher();
         let new = self.table.add_persistent(mode, path, watcher);
         self.count_watches(slot, new);
@@ -70,17 +79,16 @@ impl Front {
             ],
             _ => return Err(Code::MarshallingError),
         };
-        let path = request.path.ok_or(Code::MarshallingError)?;
-        let node = tree.find(&path);
-        let conn = &mut self.conns[index(ask.slot)];
-        let watcher = conn.watcher();
+        let path = request.path.as_deref();
+        let node = path.and_then(|path| tree.find(path));
+        let watcher = self.conns[index(ask.slot)].watcher();
         let mut found = false;
         for &(table, mode) in modes {
             if ask.op == OpCode::CheckWatches {
-                found |= self.table.contains(table, mode, &path, node, watcher);
+                found |= self.table.contains(table, mode, path, node, watcher);
             } else {
-                let removed = self.table.remove(table, mode, &path, node, watcher);
-                conn.watches -= removed;
+                let removed = self.table.remove(table, mode, path, node, watcher);
+                self.uncount_watches(ask.slot, removed);
                 found |= removed > 0;
             }
         }
@@ -134,18 +142,22 @@ impl Front {
                 node => self.watch(slot, Table::Child, path, node),
             }
         }
-        for path in paths(request.persistent.as_ref())? {
-            self.persist(slot, Mode::Persistent, path?);
+        for path in list(request.persistent.as_ref())? {
+            self.persist(slot, Mode::Persistent, path.as_deref());
         }
-        for path in paths(request.persistent_recursive.as_ref())? {
-            self.persist(slot, Mode::PersistentRecursive, path?);
+        for path in list(request.persistent_recursive.as_ref())? {
+            self.persist(slot, Mode::PersistentRecursive, path.as_deref());
         }
         Ok(())
     }
 }
 
-/// A null list, or a null path in one, is what Java stumbles over when it comes to it.
-fn paths<'l>(list: Option<&'l Vec<Text<'_>>>) -> Result<impl Iterator<Item = Result<&'l str, Code>>, Code> {
-    let list = list.ok_or(Code::MarshallingError)?;
-    Ok(list.iter().map(|path| path.as_deref().ok_or(Code::MarshallingError)))
+/// A null list is what Java stumbles over when it comes to it; what stands in the lists before is done.
+fn list<'l, 'b>(list: Option<&'l Vec<Text<'b>>>) -> Result<&'l [Text<'b>], Code> {
+    list.map(Vec::as_slice).ok_or(Code::MarshallingError)
+}
+
+/// The same for paths that are looked up in the tree: a null one is stumbled over, too.
+fn paths<'l>(all: Option<&'l Vec<Text<'_>>>) -> Result<impl Iterator<Item = Result<&'l str, Code>>, Code> {
+    Ok(list(all)?.iter().map(|path| path.as_deref().ok_or(Code::MarshallingError)))
 }

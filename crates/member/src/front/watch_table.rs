@@ -143,18 +143,23 @@ impl ByNode {
     }
 }
 
-/// Watches by path.
+/// Watches by path. A request for a persistent one may carry null for a path, which is another than any text: Java
+/// keeps it under that key, and no event ever names it.
 #[derive(Debug, Default)]
 struct ByPath {
     held: HashMap<Box<str>, Vec<Watcher>>,
+    null: Vec<Watcher>,
     total: usize,
 }
 
 impl ByPath {
-    fn add(&mut self, path: &str, watcher: Watcher) -> bool {
-        let added = match self.held.get_mut(path) {
-            Some(list) => insert_sorted(list, watcher),
-            None => self.held.insert(path.into(), Vec::from([watcher])).is_none(),
+    fn add(&mut self, path: Option<&str>, watcher: Watcher) -> bool {
+        let added = match path {
+            None => insert_sorted(&mut self.null, watcher),
+            Some(path) => match self.held.get_mut(path) {
+                Some(list) => insert_sorted(list, watcher),
+                None => self.held.insert(path.into(), Vec::from([watcher])).is_none(),
+            },
         };
         self.total += usize::from(added);
         added
@@ -167,8 +172,8 @@ impl ByPath {
         self.held.get(path).map_or(&[], Vec::as_slice)
     }
 
-    fn contains(&self, path: &str, watcher: Watcher) -> bool {
-        self.at(path).binary_search(&watcher).is_ok()
+    fn contains(&self, path: Option<&str>, watcher: Watcher) -> bool {
+        path.map_or(&*self.null, |path| self.at(path)).binary_search(&watcher).is_ok()
     }
 
     fn take(&mut self, path: &str, out: &mut Vec<Watcher>) {
@@ -180,11 +185,17 @@ impl ByPath {
         }
     }
 
-    fn remove(&mut self, path: &str, watcher: Watcher) -> bool {
-        let Some(list) = self.held.get_mut(path) else { return false };
+    fn remove(&mut self, path: Option<&str>, watcher: Watcher) -> bool {
+        let list = match path {
+            None => Some(&mut self.null),
+            Some(path) => self.held.get_mut(path),
+        };
+        let Some(list) = list else { return false };
         let Ok(place) = list.binary_search(&watcher) else { return false };
         list.remove(place);
-        if list.is_empty() {
+        if let Some(path) = path
+            && list.is_empty()
+        {
             self.held.remove(path);
         }
         self.total -= 1;
@@ -192,13 +203,22 @@ impl ByPath {
     }
 
     fn sweep(&mut self, alive: &dyn Fn(Watcher) -> bool) {
-        let mut total = 0;
+        self.null.retain(|&watcher| alive(watcher));
+        let mut total = self.null.len();
         self.held.retain(|_, list| {
             list.retain(|&watcher| alive(watcher));
             total += list.len();
             !list.is_empty()
         });
         self.total = total;
+    }
+
+    /// Visits every watch. Java prints the null path as `null`.
+    fn each(&self, visit: &mut dyn FnMut(&str, Watcher)) {
+        for (path, list) in &self.held {
+            list.iter().for_each(|&watcher| visit(path, watcher));
+        }
+        self.null.iter().for_each(|&watcher| visit("null", watcher));
     }
 }
 
@@ -241,13 +261,13 @@ impl WatchTable {
         u32::from(match (table, node) {
             (Table::Data, Some(node)) => self.data.add(node, watcher),
             (Table::Child, Some(node)) => self.child.add(node, watcher),
-            (Table::Data, None) => self.absent.add(path, watcher),
-            (Table::Child, None) => self.absent_child.add(path, watcher),
+            (Table::Data, None) => self.absent.add(Some(path), watcher),
+            (Table::Child, None) => self.absent_child.add(Some(path), watcher),
         })
     }
 
     /// Registers a watch that stays. A persistent one counts twice: Java keeps it in both tables.
-    pub(crate) fn add_persistent(&mut self, mode: Mode, path: &str, watcher: Watcher) -> u32 {
+    pub(crate) fn add_persistent(&mut self, mode: Mode, path: Option<&str>, watcher: Watcher) -> u32 {
         match mode {
             Mode::Persistent => 2 * u32::from(self.persistent.add(path, watcher)),
             Mode::PersistentRecursive => u32::from(self.recursive.add(path, watcher)),
@@ -260,11 +280,11 @@ impl WatchTable {
         &self,
         table: Table,
         mode: Mode,
-        path: &str,
+        path: Option<&str>,
         node: Option<NodeId>,
         watcher: Watcher,
     ) -> bool {
-        let node = node.filter(|_| !path.is_empty());
+        let node = node.filter(|_| path != Some(""));
         match (mode, table, node) {
             (Mode::Standard, Table::Data, Some(node)) => self.data.contains(node, watcher),
             (Mode::Standard, Table::Child, Some(node)) => self.child.contains(node, watcher),
@@ -281,11 +301,11 @@ impl WatchTable {
         &mut self,
         table: Table,
         mode: Mode,
-        path: &str,
+        path: Option<&str>,
         node: Option<NodeId>,
         watcher: Watcher,
     ) -> u32 {
-        let node = node.filter(|_| !path.is_empty());
+        let node = node.filter(|_| path != Some(""));
         match (mode, table, node) {
             (Mode::Standard, Table::Data, Some(node)) => u32::from(self.data.remove(node, watcher)),
             (Mode::Standard, Table::Child, Some(node)) => u32::from(self.child.remove(node, watcher)),
@@ -299,7 +319,7 @@ impl WatchTable {
 
     /// Nothing to look up, which is the common case of a write.
     pub(crate) fn is_empty(&self) -> bool {
-        self.total() == 0
+        self.raw_total() == 0
     }
 
     /// Selects who is told of a change at `path` in `table`, and drops their one-shot watches. Each appears once;
@@ -340,6 +360,11 @@ impl WatchTable {
         }
     }
 
+    /// A one-shot watch was used up whose connection is gone.
+    pub(crate) fn dead_fired(&mut self) {
+        self.dead = self.dead.saturating_sub(1);
+    }
+
     /// Drops what belongs to closed connections.
     pub(crate) fn sweep(&mut self, alive: &dyn Fn(Watcher) -> bool) {
         for table in [&mut self.data, &mut self.child] {
@@ -373,9 +398,7 @@ impl WatchTable {
     ) {
         self.data.each(on_node);
         for table in [&self.absent, &self.persistent, &self.recursive] {
-            for (path, list) in &table.held {
-                list.iter().for_each(|&watcher| on_path(path, watcher));
-            }
+            table.each(on_path);
         }
     }
 }
@@ -407,15 +430,56 @@ mod tests {
         for watcher in 1..=3 {
             assert_eq!(table.add_standard(Table::Data, "/absent", None, watcher), 1);
         }
-        table.add_persistent(Mode::Persistent, "/p", 2);
+        table.add_persistent(Mode::Persistent, Some("/p"), 2);
         assert_eq!(table.total(), 5);
         table.forget(3, &|watcher| watcher != 2);
         assert_eq!(table.total(), 2, "counted out at once");
         table.sweep(&|watcher| watcher != 2);
         assert_eq!(table.total(), 2);
-        assert!(!table.contains(Table::Data, Mode::Standard, "/absent", None, 2));
+        assert!(!table.contains(Table::Data, Mode::Standard, Some("/absent"), None, 2));
         let mut selected = vec![];
         table.absent.take("/absent", &mut selected);
         assert_eq!(selected, [1, 3]);
+    }
+
+    #[test]
+    fn a_dead_watch_that_fires_hides_no_living_one() {
+        let mut table = WatchTable::default();
+        table.add_standard(Table::Data, "/absent", None, 1);
+        table.forget(1, &|_| false);
+        assert_eq!(table.total(), 0);
+        let (mut selected, mut fired) = (vec![], vec![]);
+        table.trigger(Table::Data, "/absent", NodeId::ROOT, &mut selected, &mut fired);
+        fired.iter().for_each(|_watcher| table.dead_fired());
+        table.add_persistent(Mode::PersistentRecursive, Some("/b"), 2);
+        assert_eq!(table.total(), 1);
+        assert!(!table.is_empty());
+    }
+
+    #[test]
+    fn null_is_a_path_of_its_own() {
+        let mut table = WatchTable::default();
+        let any = Table::Data;
+        assert_eq!(table.add_persistent(Mode::Persistent, None, 1), 2);
+        assert_eq!(table.add_persistent(Mode::Persistent, None, 1), 0);
+        assert!(table.contains(any, Mode::Persistent, None, None, 1));
+        assert!(!table.contains(any, Mode::Persistent, Some("null"), None, 1));
+        assert!(!table.contains(any, Mode::PersistentRecursive, None, None, 1));
+        assert_eq!(table.remove(any, Mode::Persistent, None, None, 1), 2);
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn the_empty_path_reads_the_root_but_is_watched_by_its_own_name() {
+        let mut table = WatchTable::default();
+        table.add_standard(Table::Data, "", Some(NodeId::ROOT), 1);
+        table.add_standard(Table::Child, "", Some(NodeId::ROOT), 1);
+        let (mut selected, mut fired) = (vec![], vec![]);
+        for side in [Table::Data, Table::Child] {
+            table.trigger(side, "/", NodeId::ROOT, &mut selected, &mut fired);
+            assert!(table.contains(side, Mode::Standard, Some(""), Some(NodeId::ROOT), 1));
+            assert!(!table.contains(side, Mode::Standard, Some("/"), Some(NodeId::ROOT), 1));
+        }
+        assert_eq!(selected, [0; 0]);
     }
 }

@@ -81,7 +81,6 @@ impl Front {
     ) {
         self.selected.clear();
         self.table.trigger(table, path, node, &mut self.selected, &mut self.fired);
-        self.use_up();
         if self.selected.is_empty() {
             return;
         }
@@ -93,15 +92,20 @@ impl Front {
                 self.tell(watcher, acl);
             }
         }
+        self.use_up();
     }
 
     /// The one-shot watches that fired are gone from their connections' counts.
     fn use_up(&mut self) {
-        for watcher in self.fired.drain(..) {
-            if let Some(&slot) = self.watchers.get(&watcher) {
-                self.conns[index(slot)].watches -= 1;
+        let fired = core::mem::take(&mut self.fired);
+        for &watcher in &fired {
+            match self.watchers.get(&watcher) {
+                Some(&slot) => self.uncount_watches(slot, 1),
+                None => self.table.dead_fired(),
             }
         }
+        self.fired = fired;
+        self.fired.clear();
     }
 
     /// Sends the event at hand to one connection, unless it may not read what the event is about.

@@ -1,9 +1,9 @@
 //! Auth packets: a claim and its proof become identities. Source: `ZooKeeperServer#processPacket`.
 
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use proto::wire::text_lossy;
 use proto::{AuthPacket, Id};
 
 use super::{AuthOptions, Scheme};
@@ -37,7 +37,7 @@ pub fn authenticate(
         Scheme::Ip => Ok(vec![ip_identity(peer)]),
         Scheme::Digest => by_digest(packet.auth.ok_or(AuthRefused::Failed)?, options),
         Scheme::Ensemble => {
-            let name = String::from_utf8_lossy(packet.auth.unwrap_or_default());
+            let name = text_lossy(packet.auth.unwrap_or_default());
             if options.ensemble.accepts(&name) { Ok(Vec::new()) } else { Err(AuthRefused::WrongEnsemble) }
         }
     }
@@ -50,7 +50,7 @@ pub fn ip_identity(peer: &str) -> Id<'static> {
 }
 
 fn by_digest(proof: &[u8], options: &AuthOptions) -> Result<Vec<Id<'static>>, AuthRefused> {
-    let identity = options.digest_algorithm.identity(&String::from_utf8_lossy(proof));
+    let identity = options.digest_algorithm.identity(&text_lossy(proof));
     let mut ids = Vec::with_capacity(2);
     if options.super_digest.as_ref().is_some_and(|super_digest| super_digest.is(&identity)) {
         ids.push(Id::new("super", ""));
