@@ -145,10 +145,17 @@ impl RecoverSink for History {
         let entry = Entry::decode(payload).map_err(|error| HistoryError::Txn { zxid, error })?;
         let applied =
             self.tree()?.apply(&entry, &mut ()).map_err(|error| HistoryError::Apply { zxid, error })?;
-        if matches!(applied.digest, DigestCheck::Mismatch { .. }) {
+        if let DigestCheck::Mismatch { expected, actual } = applied.digest {
             self.mismatches += 1;
             if self.mismatches == 1 {
-                tracing::error!(%zxid, "the digest of the tree is not what the log says; see digest_mismatches_count");
+                tracing::error!(
+                    %zxid,
+                    kind = entry.header.kind,
+                    session = %entry.header.session,
+                    expected,
+                    actual,
+                    "the digest of the tree is not what the log says; see digest_mismatches_count"
+                );
             }
         }
         Ok(())
