@@ -35,6 +35,10 @@ pub struct History {
     options: TreeOptions,
     stage: Stage,
     mismatches: u64,
+    /// The transaction at which the snapshot's own digest is compared.
+    snapshot_digest: Option<Zxid>,
+    /// It did not match, and nothing has been compared since.
+    suspect: bool,
 }
 
 #[derive(Debug)]
@@ -53,13 +57,36 @@ impl History {
     /// Nothing read yet.
     #[must_use]
     pub fn new(options: TreeOptions) -> Self {
-        Self { options, stage: Stage::Empty, mismatches: 0 }
+        Self { options, stage: Stage::Empty, mismatches: 0, snapshot_digest: None, suspect: false }
     }
 
     /// Transactions after which the tree's digest was not what the log says it should be.
     #[must_use]
     pub fn digest_mismatches(&self) -> u64 {
-        self.mismatches
+        self.mismatches + u64::from(self.suspect)
+    }
+
+    /// Java takes the digest of a snapshot while transactions go on, so that the znodes may be one transaction
+    /// ahead of it. The next digest decides: if it matches, the tree is right.
+    fn note(&mut self, entry: &Entry<'_>, check: DigestCheck) {
+        let zxid = entry.header.zxid;
+        match check {
+            DigestCheck::NotCompared => {}
+            DigestCheck::Match => self.suspect = false,
+            DigestCheck::Mismatch { .. } if self.snapshot_digest.take_if(|at| *at == zxid).is_some() => {
+                self.suspect = true;
+            }
+            DigestCheck::Mismatch { expected, actual } => {
+                self.mismatches += 1;
+                if self.mismatches == 1 {
+                    let (kind, session) = (entry.header.kind, entry.header.session);
+                    tracing::error!(
+                        %zxid, kind, %session, expected, actual,
+                        "the digest of the tree is not what the log says; see digest_mismatches_count"
+                    );
+                }
+            }
+        }
     }
 
     /// The tree, once all is read.
@@ -107,6 +134,7 @@ impl SnapshotSink for History {
     type Error = HistoryError;
 
     fn begin(&mut self, zxid: Zxid) {
+        self.snapshot_digest = None;
         self.stage = Stage::Loading { zxid, loader: Box::new(TreeLoader::new(self.options)), records: false };
     }
 
@@ -137,6 +165,7 @@ impl RecoverSink for History {
             && digest.zxid > Zxid::ZERO
             && digest.zxid >= zxid_in_name
         {
+            self.snapshot_digest = Some(digest.zxid);
             self.loader().expect_digest(digest.zxid, digest.digest.cast_unsigned());
         }
     }
@@ -145,19 +174,7 @@ impl RecoverSink for History {
         let entry = Entry::decode(payload).map_err(|error| HistoryError::Txn { zxid, error })?;
         let applied =
             self.tree()?.apply(&entry, &mut ()).map_err(|error| HistoryError::Apply { zxid, error })?;
-        if let DigestCheck::Mismatch { expected, actual } = applied.digest {
-            self.mismatches += 1;
-            if self.mismatches == 1 {
-                tracing::error!(
-                    %zxid,
-                    kind = entry.header.kind,
-                    session = %entry.header.session,
-                    expected,
-                    actual,
-                    "the digest of the tree is not what the log says; see digest_mismatches_count"
-                );
-            }
-        }
+        self.note(&entry, applied.digest);
         Ok(())
     }
 }
