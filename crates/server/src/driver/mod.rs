@@ -202,6 +202,8 @@ impl Driver {
                 let id = socket.id;
                 if event.is_readable() || event.is_read_closed() || event.is_error() {
                     socket.readable = true;
+                    // No later edge tells of the end, so that a short read must not be taken for the last.
+                    socket.end_ahead |= event.is_read_closed() || event.is_error();
                     self.serve(id, now);
                 }
                 if event.is_writable() {

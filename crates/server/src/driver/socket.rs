@@ -19,7 +19,9 @@ pub(super) struct Socket {
     taken: usize,
     /// The kernel may hold more bytes: the last read did not exhaust it.
     pub(super) readable: bool,
-    /// The peer closed its sending side, or the connection broke.
+    /// The peer closed its sending side, or the connection broke: behind what the kernel holds comes the end.
+    pub(super) end_ahead: bool,
+    /// The end was read.
     pub(super) ended: bool,
     /// It stands in the driver's list for the next turn.
     pub(super) again: bool,
@@ -48,6 +50,7 @@ impl Socket {
             input: Vec::new(),
             taken: 0,
             readable: true,
+            end_ahead: false,
             ended: false,
             again: false,
             handshaken: false,
@@ -71,8 +74,9 @@ impl Socket {
         if n == 0 {
             self.ended = true;
         }
-        // A short read exhausted the kernel's buffer; the next edge tells of more (epoll(7), question 9).
-        self.readable = n == scratch.len();
+        // A short read exhausted the kernel's buffer; the next edge tells of more (epoll(7), question 9). The end is no
+        // more, though: its edge may have been the one that told of these bytes.
+        self.readable = n == scratch.len() || self.end_ahead;
         if self.input.is_empty() {
             Ok(&scratch[..n])
         } else {
