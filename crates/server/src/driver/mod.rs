@@ -8,6 +8,7 @@ pub mod snapshots;
 mod socket;
 mod words;
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,6 +33,9 @@ const ACCEPTS_MAX: usize = 128;
 
 /// How long to leave the listener alone when there is no descriptor for a connection.
 const ACCEPT_PAUSE_MS: u64 = 100;
+
+/// How long a closing connection may take to read what it was still sent. Source: reliability.md §6, "text commands".
+const LINGER_MS: u64 = 5000;
 
 /// What ends the loop with an error.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +111,8 @@ pub struct Driver {
     sockets: Vec<Option<Socket>>,
     /// Connections whose kernel buffers or kept bytes hold more than one turn's worth.
     unread: Vec<ConnId>,
+    /// Closing connections that do not read their last bytes, and when they are closed all the same.
+    lingering: VecDeque<(u64, ConnId)>,
     scratch: Vec<u8>,
     log: LogThread,
     snapshots: snapshots::Snapshots,
@@ -145,6 +151,7 @@ impl Driver {
             accept_at_ms: None,
             sockets: Vec::new(),
             unread: Vec::new(),
+            lingering: VecDeque::new(),
             scratch: vec![0; READ_BYTES],
             log,
             snapshots,
@@ -221,6 +228,12 @@ impl Driver {
             self.accept_at_ms = None;
             self.accept(now);
         }
+        while let Some(&(_, id)) = self.lingering.front().filter(|(due_ms, _)| *due_ms <= now.mono_ms) {
+            self.lingering.pop_front();
+            if self.socket(id).is_some() {
+                self.drop_connection(id);
+            }
+        }
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -229,8 +242,9 @@ impl Driver {
         }
         let flush_at_ms =
             if self.log.is_idle() && self.member.formed() > 0 { self.flush_at_ms } else { u64::MAX };
-        let deadline_ms =
-            self.member.deadline_ms().min(self.accept_at_ms.unwrap_or(u64::MAX)).min(flush_at_ms);
+        let linger_ms = self.lingering.front().map_or(u64::MAX, |(due_ms, _)| *due_ms);
+        let accept_at_ms = self.accept_at_ms.unwrap_or(u64::MAX);
+        let deadline_ms = self.member.deadline_ms().min(accept_at_ms).min(flush_at_ms).min(linger_ms);
         let now_ms = self.clock.now().mono_ms;
         (deadline_ms != u64::MAX).then(|| Duration::from_millis(deadline_ms.saturating_sub(now_ms)))
     }
@@ -432,7 +446,7 @@ impl Driver {
         }
     }
 
-    fn send(&mut self, id: ConnId, _now: Now) {
+    fn send(&mut self, id: ConnId, now: Now) {
         let slot = usize::try_from(id.slot).expect("a slot fits a pointer");
         let Some(socket) =
             self.sockets.get_mut(slot).and_then(Option::as_mut).filter(|socket| socket.id == id)
@@ -443,7 +457,13 @@ impl Driver {
         if !out.is_empty() {
             match socket.send(out) {
                 Ok(true) => self.member.on_sent(id),
-                Ok(false) => return,
+                Ok(false) => {
+                    if self.member.is_closing(id) && !socket.lingers {
+                        socket.lingers = true;
+                        self.lingering.push_back((now.mono_ms.saturating_add(LINGER_MS), id));
+                    }
+                    return;
+                }
                 Err(_) => return self.drop_connection(id),
             }
         }

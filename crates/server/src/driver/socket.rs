@@ -25,6 +25,8 @@ pub(super) struct Socket {
     pub(super) ended: bool,
     /// It stands in the driver's list for the next turn.
     pub(super) again: bool,
+    /// It stands in the driver's list of closing connections.
+    pub(super) lingers: bool,
     /// The connect request went by; four-letter words are lengths from now on.
     pub(super) handshaken: bool,
 }
@@ -53,6 +55,7 @@ impl Socket {
             end_ahead: false,
             ended: false,
             again: false,
+            lingers: false,
             handshaken: false,
         }
     }
