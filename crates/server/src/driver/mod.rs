@@ -34,6 +34,10 @@ const ACCEPTS_MAX: usize = 128;
 /// How long to leave the listener alone when there is no descriptor for a connection.
 const ACCEPT_PAUSE_MS: u64 = 100;
 
+/// The longest connect request taken. Java's and every other client's has 45 bytes; whoever has proved nothing may not
+/// leave more here. Source: reliability.md §6, "memory".
+const FIRST_FRAME_BYTES_MAX: usize = 16 * 1024;
+
 /// How long a closing connection may take to read what it was still sent. Source: reliability.md §6, "text commands".
 const LINGER_MS: u64 = 5000;
 
@@ -376,8 +380,9 @@ impl Driver {
     fn hand_in(&mut self, id: ConnId, bytes: &[u8], now: Now) -> usize {
         let mut rest = bytes;
         while self.member.wants_input(id) {
-            let limit = self.frame_bytes_max;
+            let longest = self.frame_bytes_max;
             let Some(socket) = self.socket(id) else { return 0 };
+            let limit = if socket.handshaken { longest } else { longest.min(FIRST_FRAME_BYTES_MAX) };
             let (found, length) = cut(rest, limit, socket.handshaken);
             match found {
                 Found::Frame(frame) => {
