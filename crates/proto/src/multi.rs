@@ -97,17 +97,15 @@ impl Encode for MultiItem<'_> {
 
 const CONTAINER: i32 = 4;
 const TTL_MODES: core::ops::RangeInclusive<i32> = 5..=6;
-const NO_ACL: DecodeError = DecodeError::Unknown { what: "access control list", value: -1 };
 
 /// Java turns items around while it decodes them: flags 4 makes any create a container, and a TTL item without
-/// a TTL mode is a plain create. Source: `Op.Create`, `Op.CreateTTL`.
+/// a TTL mode is a plain create. Source: `Op.Create`, `Op.CreateTTL`, `CreateOptions`.
 fn create_item<'a>(op: OpCode, request: CreateRequest<'a>) -> Result<MultiItem<'a>, DecodeError> {
-    if request.acl.is_none() {
-        return Err(NO_ACL);
-    }
     match request.flags {
+        0..=6 if request.acl.is_none() => Err(DecodeError::Null { what: "access control list" }),
         CONTAINER => Ok(MultiItem::Create { op: OpCode::CreateContainer, request }),
         0..=3 => Ok(MultiItem::Create { op, request }),
+        // The modes with a TTL are among these: there is none in this item.
         flags => Err(DecodeError::Unknown { what: "create mode", value: flags.into() }),
     }
 }
@@ -160,7 +158,8 @@ fn items<'a>(body: &'a [u8]) -> Result<Vec<MultiItem<'a>>, DecodeError> {
 /// The items of a multi, which may be none.
 ///
 /// # Errors
-/// [`DecodeError`] for anything a Java server answers with `MarshallingError`, reads among the items included.
+/// [`DecodeError`] for anything a Java server answers with `MarshallingError`, reads among the items included; for
+/// [`DecodeError::Null`] it does so before it takes a zxid.
 pub fn decode_multi(body: &[u8]) -> Result<Vec<MultiItem<'_>>, DecodeError> {
     let all = items(body)?;
     match all.first() {

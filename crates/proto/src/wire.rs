@@ -21,6 +21,12 @@ pub enum DecodeError {
     /// A string or buffer claims a length below -1.
     #[error("unreasonable length {0}")]
     Length(i32),
+    /// A list that has to be there is null. Java does not find that while it decodes, but stumbles over it.
+    #[error("the {what} is null")]
+    Null {
+        /// The field, in words.
+        what: &'static str,
+    },
     /// A field holds a value that no version of the protocol defines.
     #[error("{value} is not a {what}")]
     Unknown {

@@ -2,7 +2,7 @@
 
 use super::reply::{Body, Seen};
 use super::step::{Password, Step, Which};
-use super::wire::Header;
+use super::wire::{Header, Text};
 
 /// A difference that is none.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,58 @@ pub struct Case<'a> {
     pub ours: &'a [Seen],
 }
 
-/// All rules. The generator stays away from what stops Apache, so those rows of the document have none here.
+/// The name of the rule that [`as_utf8`] is.
+pub const CHARACTERS: &str = "characters-beyond-ffff";
+
+/// Apache sends a character beyond U+FFFF as two surrogates of three bytes each, which is not UTF-8, so that Java, C and
+/// Python cannot read it back; ours sends the four bytes that came. Turns the former into the latter wherever such a
+/// character can stand: no znode has one in its path. Says whether there was one.
+pub fn as_utf8(seen: &mut [Seen]) -> bool {
+    let mut changed = false;
+    for one in seen {
+        match one {
+            Seen::Event { path, .. } | Seen::Reply { body: Body::Path(path), .. } => changed |= joined(path),
+            Seen::Reply { body: Body::Acl(Some(entries), _), .. } => {
+                for entry in entries {
+                    changed |= joined(&mut entry.scheme) | joined(&mut entry.id);
+                }
+            }
+            Seen::Reply { body: Body::Identities(Some(ids)), .. } => {
+                for (scheme, user) in ids {
+                    changed |= joined(scheme) | joined(user);
+                }
+            }
+            Seen::Reply { .. } | Seen::Connected(_) | Seen::Short(_) | Seen::Closed | Seen::Silence => {}
+        }
+    }
+    changed
+}
+
+/// Joins pairs of surrogates.
+fn joined(text: &mut Text) -> bool {
+    let Some(bytes) = &mut text.0 else { return false };
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes.as_slice();
+    while let [first, behind @ ..] = rest {
+        if let [0xed, a @ 0xa0..=0xaf, b, 0xed, c @ 0xb0..=0xbf, d, after @ ..] = rest {
+            let bits = |byte: &u8| u32::from(byte & 0x3f);
+            let high = (bits(a) & 0xf) << 6 | bits(b);
+            let low = (bits(c) & 0xf) << 6 | bits(d);
+            let whole =
+                char::from_u32(0x1_0000 + (high << 10 | low)).expect("twenty bits above the first plane");
+            out.extend(whole.encode_utf8(&mut [0; 4]).bytes());
+            rest = after;
+        } else {
+            out.push(*first);
+            rest = behind;
+        }
+    }
+    let changed = out != *bytes;
+    *bytes = out;
+    changed
+}
+
+/// All rules about one slot. The generator stays away from what stops Apache, so those rows of the document have none here.
 pub const RULES: [Rule; 1] = [Rule {
     name: "wrong-password-keeps-the-connection",
     reason: "Apache closes the legitimate connection before it looks at the password of the one that wants its session",
@@ -59,6 +110,14 @@ pub fn refused(xid: i32) -> Vec<Seen> {
 mod tests {
     use super::super::step::Connect;
     use super::*;
+
+    #[test]
+    fn surrogates_become_one_character() {
+        let mut text = Text(Some(b"/a\xed\xa0\xbd\xed\xb8\x80b\xed\xa0\x80".to_vec()));
+        assert!(joined(&mut text));
+        assert_eq!(text, Text(Some(b"/a\xf0\x9f\x98\x80b\xed\xa0\x80".to_vec())));
+        assert!(!joined(&mut text));
+    }
 
     #[test]
     fn the_rule_covers_bystanders_of_a_wrong_password_and_nothing_else() {

@@ -234,6 +234,9 @@ impl Pair {
         if a.contains(&Seen::Silence) {
             self.silences.push(step.clone());
         }
+        if self.rules && a != b && allowed::as_utf8(a) {
+            self.allowed.push(allowed::CHARACTERS);
+        }
         if a == b && complaints.is_empty() {
             return Ok(());
         }

@@ -102,11 +102,13 @@ const BROKEN: [&[u8]; 10] = [
     b"\xfe/",
 ];
 
-/// Znodes whose quota is set. Not the root.
-pub const QUOTA_SUBJECTS: [&str; 4] = ["/a", "/b", "/a/x", "/s"];
+/// Znodes whose quota is set. Not the root, and none inside another.
+pub const QUOTA_SUBJECTS: [&str; 3] = ["/a", "/b", "/s"];
+/// The same with one inside another.
+pub const NESTED_QUOTA_SUBJECTS: [&str; 4] = ["/a", "/b", "/a/x", "/s"];
 
 /// Texts of `zookeeper_limits` that Apache can read.
-const LIMITS: [&str; 8] = [
+const LIMITS: [&str; 10] = [
     "count=-1,bytes=-1",
     "count=3,bytes=20",
     "count=-1,bytes=-1=;byteHardLimit=30;countHardLimit=3",
@@ -114,6 +116,8 @@ const LIMITS: [&str; 8] = [
     "count=2,bytes=10=;byteHardLimit=100;countHardLimit=6",
     "countHardLimit=4",
     "byteHardLimit=0",
+    "count=1,,;bytes=9;",
+    "foo=9,count==5,countHardLimit=+2,foo=-3",
     "",
 ];
 

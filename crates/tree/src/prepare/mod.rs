@@ -23,7 +23,7 @@ use alloc::vec::Vec;
 
 use proto::{
     Code, DecodeError, Encode, ErrorTxn, Id, MultiItem, OpCode, Reader, ReconfigRequest, SessionId,
-    TxnDigest, TxnHeader, TxnKind, Zxid,
+    TxnDigest, TxnHeader, TxnKind, Zxid, decode_multi,
 };
 
 use crate::auth::AuthOptions;
@@ -165,8 +165,14 @@ impl View<'_> {
                 Ok(self.delete_container(&request, out).map(|()| TxnKind::DeleteContainer))
             }
             OpCode::Multi => {
+                let items = match decode_multi(body) {
+                    Ok(items) => items,
+                    Err(DecodeError::Null { .. }) => return Err(Code::MarshallingError),
+                    // Of all requests only this one takes a zxid before it is decoded.
+                    Err(_) => return Ok(Err(Code::MarshallingError)),
+                };
                 self.header(TxnKind::Multi).encode(out);
-                Ok(self.multi(body, out).map(|()| TxnKind::Multi))
+                Ok(self.multi(items, out).map(|()| TxnKind::Multi))
             }
             OpCode::Reconfig => {
                 decoded(reader.take::<ReconfigRequest<'_>>())?;

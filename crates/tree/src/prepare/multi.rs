@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use proto::{Code, Encode, ErrorTxn, MultiItem, TxnKind, decode_multi, wire};
+use proto::{Code, Encode, ErrorTxn, MultiItem, TxnKind, wire};
 
 use super::kind_of;
 use super::view::View;
@@ -18,9 +18,8 @@ impl View<'_> {
     /// `RuntimeInconsistency`: a list with an error in it does nothing when it is applied, and is no error here.
     ///
     /// # Errors
-    /// `MarshallingError` for bytes that are no multi, and where Java fails halfway over a null.
-    pub(super) fn multi(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<(), Code> {
-        let items = decode_multi(body).map_err(|_| Code::MarshallingError)?;
+    /// `MarshallingError` where Java fails halfway over a null.
+    pub(super) fn multi(&mut self, items: Vec<MultiItem<'_>>, out: &mut Vec<u8>) -> Result<(), Code> {
         // Java collects the paths of all items before it looks at the first.
         if items.iter().any(has_null_path) {
             return Err(Code::MarshallingError);

@@ -150,6 +150,19 @@ fn what_cannot_be_decoded_spends_a_zxid() {
 }
 
 #[test]
+fn a_null_list_fails_before_a_zxid_is_taken_unless_the_flags_do_first() {
+    let refused = Prepared::Refused(Code::MarshallingError);
+    let failed = Prepared::Logged { kind: TxnKind::Error, error: Some(Code::MarshallingError) };
+    for (flags, answer) in [(0, refused), (4, refused), (6, refused), (7, failed), (-1, failed)] {
+        let mut world = World::new();
+        let without = CreateRequest { acl: None, ..create("/y", flags) };
+        let items = [made("/x", 0), (OpCode::Create, bytes(&without)), made("/z", 9)];
+        assert_eq!(ask(&mut world, &items), answer, "{flags}");
+        assert!(world.pending.is_empty());
+    }
+}
+
+#[test]
 fn a_null_in_a_list_fails_the_whole_multi_and_leaves_nothing() {
     let mut world = World::new();
     let nobody = Acl { perms: 31, id: Id { scheme: text("world"), id: None } };
