@@ -1,6 +1,6 @@
 //! Transactions, as they come from a log or a leader.
 
-use proto::{Encode, Entry, Text, Txn, Zxid};
+use proto::{Encode, Entry, Zxid};
 use server::history::History;
 use store::mem::MemDisk;
 use store::snapshot::{
@@ -26,9 +26,6 @@ pub fn txn_payload(data: &[u8]) {
 
 fn apply(tree: &mut Tree, payload: &[u8]) {
     let Ok(entry) = Entry::decode(payload) else { return };
-    if has_an_empty_name(&entry.txn) {
-        return;
-    }
     let mut again = Vec::new();
     entry.encode(&mut again);
     let reread = Entry::decode(&again).expect("what was written can be read");
@@ -40,29 +37,6 @@ fn apply(tree: &mut Tree, payload: &[u8]) {
             before,
             "a refused one changes nothing"
         );
-    }
-}
-
-/// Whether it names a path with an empty name in it, such as `/a/` or `//a`. No leader writes such a transaction.
-/// `Tree::apply` takes it as if it named another path, and then digest and snapshot disagree, so it would only stand
-/// in the way here.
-fn has_an_empty_name(txn: &Txn<'_>) -> bool {
-    let broken = |path: &Text<'_>| {
-        path.as_deref().is_some_and(|path| path != "/" && (path.ends_with('/') || path.contains("//")))
-    };
-    match txn {
-        Txn::Create(txn) | Txn::Create2(txn) => broken(&txn.path),
-        Txn::CreateContainer(txn) => broken(&txn.path),
-        Txn::CreateTtl(txn) => broken(&txn.path),
-        Txn::Delete(txn) | Txn::DeleteContainer(txn) => broken(&txn.path),
-        Txn::SetData(txn) | Txn::Reconfig(txn) => broken(&txn.path),
-        Txn::SetAcl(txn) => broken(&txn.path),
-        Txn::Check(txn) => broken(&txn.path),
-        Txn::CloseSession(Some(txn)) => txn.paths.iter().flatten().any(broken),
-        Txn::Multi(subs) => {
-            subs.iter().any(|sub| Txn::decode_sub(sub).is_ok_and(|txn| has_an_empty_name(&txn)))
-        }
-        Txn::CloseSession(None) | Txn::CreateSession(_) | Txn::Error(_) => false,
     }
 }
 

@@ -75,7 +75,8 @@ pub struct Applied {
 /// Why a transaction cannot be applied. The tree is as before. No server writes such a transaction.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ApplyError {
-    /// A path is null or has no `/`.
+    /// A path is null, has no `/`, or has an empty name where a znode of that name would be made or another one found:
+    /// `/a/`, `//a`.
     #[error("transaction {zxid} names no path")]
     Path {
         /// Of the transaction.
@@ -138,7 +139,16 @@ struct Create<'t> {
 }
 
 fn given<'t>(path: &'t Text<'_>, zxid: Zxid) -> Result<&'t str, ApplyError> {
-    path.as_deref().filter(|path| path.contains('/')).ok_or(ApplyError::Path { zxid })
+    path.as_deref()
+        .filter(|path| path.contains('/') && !has_an_empty_name(path))
+        .ok_or(ApplyError::Path { zxid })
+}
+
+/// Whether the last name is empty, or the first, which would make the root the parent under a name it does not have.
+///
+/// An empty name elsewhere needs no look: no znode has one, so the parent is not found.
+fn has_an_empty_name(path: &str) -> bool {
+    path.starts_with("//") || (path.ends_with('/') && path != "/")
 }
 
 fn deleted<'t>(path: &'t Text<'_>, zxid: Zxid) -> Result<&'t str, ApplyError> {

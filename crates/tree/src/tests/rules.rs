@@ -110,6 +110,28 @@ fn what_makes_no_sense_changes_nothing() {
     }
 }
 
+/// `//ea` made a znode below the root that counted in the root's digest under another path, `/a/` one without a name.
+#[test]
+fn a_path_with_an_empty_name_is_no_path() {
+    let mut tree = Tree::new(OPTIONS);
+    tree.apply(&entry(1, 0, create("/a", b"")), &mut ()).unwrap();
+    let zxid = Zxid(2);
+    let before = (tree.digest(), tree.node_count());
+    for path in ["//ea", "//a", "///a", "/a/", "//", "/a//", "/zookeeper/quota/", "a/"] {
+        let listed = CloseSessionTxn { paths: Some([Some(path.into())].into()) };
+        let gone = Txn::Delete(DeleteTxn { path: Some(path.into()) });
+        for txn in [create(path, b""), set_data(path, b"x", 1), gone, Txn::CloseSession(Some(listed))] {
+            assert_eq!(tree.apply(&entry(2, 0, txn), &mut ()), Err(ApplyError::Path { zxid }), "{path}");
+        }
+    }
+    // Deeper ones find no parent.
+    for path in ["/a//b", "/zookeeper//quota"] {
+        let applied = tree.apply(&entry(2, 0, create(path, b"")), &mut ()).unwrap();
+        assert_eq!(applied.outcome, Outcome::Failed(Code::NoNode), "{path}");
+    }
+    assert_eq!((tree.digest(), tree.node_count()), before);
+}
+
 #[test]
 fn the_zxid_rises_over_failures_and_never_falls() {
     let mut tree = Tree::new(OPTIONS);
