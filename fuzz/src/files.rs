@@ -48,19 +48,14 @@ pub fn log_file(data: &[u8]) {
     let _ =
         read_logs(&disk, &dirs.log, LogRange { after: Zxid(2), upto: Some(Zxid(9)) }, |_, _| Ok::<_, ()>(()));
     let _ = Mark::load(&disk, &dirs.log);
-    // Without the short file that recovery removes, the one before it is read, which may be damaged.
-    let logs = disk.paths().into_iter().filter(|path| path.contains("/log."));
-    let short = logs.filter_map(|path| disk.contents(&path)).any(|bytes| bytes.len() < log_header().len());
     let options = RecoverOptions { trust_empty: true, autocreate: true };
     let mut first = History::new(TREE);
     let Ok(recovered) = recover(&disk, &dirs, options, &mut first) else { return };
     let tree = first.into_tree().expect("recovery made it");
     let mut second = History::new(TREE);
     match recover(&disk, &dirs, options, &mut second) {
-        Ok(_) if short => return,
         Ok(again) => assert_eq!((again.last, again.replayed), (recovered.last, recovered.replayed)),
         Err(RecoverError::Disk(error)) => panic!("{error}"),
-        Err(_) if short => return,
         Err(error) => panic!("what was repaired is refused: {error}"),
     }
     assert_eq!(second.into_tree().expect("as before").digest(), tree.digest());

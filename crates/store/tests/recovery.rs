@@ -299,3 +299,25 @@ fn directories_are_checked_as_java_does() {
     drop(lock);
     apart.lock(&disk).unwrap();
 }
+
+/// The first start used to remove the newest file and succeed, and the second to refuse what lies before it.
+#[test]
+fn a_short_newest_file_does_not_hide_a_damaged_one_before_it() {
+    for short in [&[][..], b"ZKL"] {
+        let (disk, dirs) = fresh();
+        disk.put(&path("log.0"), &[&log_header()[..], &[0xff; 40]].concat());
+        disk.put(&path("log.1"), short);
+        let error = recovered(&disk, &dirs).unwrap_err();
+        assert!(
+            matches!(&error, RecoverError::Log(LogReadError::Damaged { file, .. }) if file == &path("log.0")),
+            "{error}"
+        );
+        assert_eq!(disk.contents(&path("log.1")).unwrap(), short, "a refused start changes nothing");
+        // Nor is a sound one in the way.
+        disk.put(&path("log.0"), &log_header());
+        let (first, _) = recovered(&disk, &dirs).unwrap();
+        let (second, _) = recovered(&disk, &dirs).unwrap();
+        assert_eq!((first.last, first.notes.len()), (Zxid(0), 1));
+        assert_eq!((second.last, second.notes), (Zxid(0), vec![]));
+    }
+}

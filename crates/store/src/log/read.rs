@@ -16,7 +16,7 @@ use proto::Zxid;
 
 use super::scan::{self, FileEnd, ScanError, Step};
 use crate::disk::{self, Disk, DiskError, DiskFile};
-use crate::entry::{self, Broken};
+use crate::entry::{self, Broken, LOG_HEADER_LEN};
 use crate::names::{self, Named};
 
 /// Which entries to read.
@@ -159,7 +159,7 @@ pub fn read_logs<D: Disk, E>(
     let logs = names::list_logs(disk, dir).map_err(LogReadError::Disk)?;
     let from = Zxid(range.after.0.saturating_add(1));
     let mut walk = Walk { range, end: LogEnd { last: range.after, ..LogEnd::default() } };
-    let logs = names::logs_from(&logs, from);
+    let logs = holding(disk, dir, &logs, from).map_err(LogReadError::Disk)?;
     for (i, log) in logs.iter().enumerate() {
         let path = disk::join(dir, &log.name);
         let newest = i + 1 == logs.len();
@@ -168,6 +168,22 @@ pub fn read_logs<D: Disk, E>(
         }
     }
     Ok(walk.end)
+}
+
+/// The part of `logs` that can hold entries with a zxid of `from` or more.
+///
+/// A newest file too short for a header is as good as absent, and recovery removes it: what the file before it holds
+/// is looked at now, not only by the start after this one.
+fn holding<'l, D: Disk>(
+    disk: &D,
+    dir: &str,
+    logs: &'l [Named],
+    from: Zxid,
+) -> Result<&'l [Named], DiskError> {
+    let holding = names::logs_from(logs, from);
+    let ([newest], Some(before)) = (holding, logs.len().checked_sub(2)) else { return Ok(holding) };
+    let bytes = disk.open(&disk::join(dir, &newest.name))?.length()?;
+    Ok(if bytes < LOG_HEADER_LEN as u64 { &logs[before..] } else { holding })
 }
 
 /// Why an entry is not accepted, before file and offset are known.
