@@ -321,3 +321,19 @@ fn a_short_newest_file_does_not_hide_a_damaged_one_before_it() {
         assert_eq!((second.last, second.notes), (Zxid(0), vec![]));
     }
 }
+
+/// The start used to succeed, and the first write to find its file taken.
+#[test]
+fn an_entry_older_than_the_name_of_its_file_is_an_error() {
+    for first in [-5, 1, 4] {
+        let (disk, dirs) = fresh();
+        let mut bytes = log_header();
+        bytes.extend(batch(first, first, 20));
+        disk.put(&path("log.5"), &bytes);
+        let error = recovered(&disk, &dirs).unwrap_err();
+        assert!(
+            matches!(&error, RecoverError::Log(LogReadError::Misnamed { file, offset: 16, found }) if file == &path("log.5") && found.0 == first),
+            "{error}"
+        );
+    }
+}

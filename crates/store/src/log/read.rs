@@ -99,6 +99,20 @@ pub enum LogReadError<E> {
         /// Its zxid.
         found: Zxid,
     },
+    /// An entry is older than the first one of its file, which gave the file its name.
+    #[error(
+        "{file}, offset {offset}: transaction {found} is older than the file's name, which is that of its first \
+             transaction; give the file back the name it had, or on a member of an ensemble move its version-2 \
+             directories aside and restart, it then copies the leader; otherwise restore a backup"
+    )]
+    Misnamed {
+        /// The log file.
+        file: String,
+        /// The entry.
+        offset: u64,
+        /// Its zxid.
+        found: Zxid,
+    },
     /// Whoever reads does not accept an entry.
     #[error("{file}, offset {offset}: {error}")]
     Visitor {
@@ -191,6 +205,7 @@ enum Refused<E> {
     Damaged,
     Gap { found: Zxid },
     Backwards { found: Zxid },
+    Misnamed { found: Zxid },
     Visitor(E),
 }
 
@@ -211,6 +226,11 @@ impl Walk {
         let mut found_any = false;
         let seen = scan::scan(disk, path, &mut |zxid, payload: &[u8]| {
             found_any = true;
+            // It may be older than all that is asked for and still be in the way: of the writer, whose next file
+            // would have this name.
+            if zxid < log.zxid {
+                return Err(Refused::Misnamed { found: zxid });
+            }
             self.entry(zxid, payload, visit)
         });
         let FileEnd { offset, broken, stopped } = match seen {
@@ -276,6 +296,7 @@ impl Walk {
                 Refused::Damaged => damaged(self.end.torn.take().expect("it was put back")),
                 Refused::Gap { found } => LogReadError::Gap { file, offset, after, found },
                 Refused::Backwards { found } => LogReadError::Backwards { file, offset, after, found },
+                Refused::Misnamed { found } => LogReadError::Misnamed { file, offset, found },
                 Refused::Visitor(error) => LogReadError::Visitor { file, offset, error },
             },
         }
