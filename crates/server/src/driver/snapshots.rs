@@ -213,6 +213,8 @@ impl Snapshots {
                 member.core_mut().tree_mut().snapshot_abandon();
                 self.walk = None;
                 self.held = None;
+                // Znodes of this walk at the front of the next snapshot would make that one worthless.
+                self.chunk.clear();
                 tracing::error!(%error, "no snapshot was written; the log grows until one is");
             }
         }
@@ -350,5 +352,68 @@ impl Writer {
             Err(error) => tracing::warn!(%error, "old files could not be purged"),
         }
         tracing::info!("Purge task completed.");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::driver::Loop;
+    use member::{CleanerOptions, Core, CoreOptions, Front, FrontOptions, ThrottleOptions};
+    use tree::{Tree, TreeOptions, auth::AuthOptions, prepare};
+
+    fn member() -> Member {
+        let prepare = prepare::Options::default();
+        let core = CoreOptions { prepare, tick_ms: 2000, session_sid: 1, cleaner: CleanerOptions::default() };
+        let tree = Tree::new(TreeOptions {
+            hash_seed: 1,
+            extended_types: false,
+            emulate_353_ttl: false,
+            digest: true,
+        });
+        let front = FrontOptions {
+            session_timeout_min_ms: 4000,
+            session_timeout_max_ms: 40_000,
+            outstanding_max: 1000,
+            per_address_max: 0,
+            connections_max: 0,
+            sessionless_ms: 10_000,
+            required_schemes: Vec::new(),
+            pipeline_max: 0,
+            drop_late: false,
+            large_bytes_min: None,
+            large_bytes_max: 0,
+            throttled_op_wait_ms: 0,
+            throttle: ThrottleOptions::default(),
+        };
+        let now = Clock::start().now();
+        Member::new(Core::new(tree, core, now), Front::new(front, AuthOptions::default(), 1))
+    }
+
+    #[test]
+    fn what_a_failed_snapshot_has_walked_is_not_in_the_next_one() {
+        let plan = SnapshotPlan {
+            dirs: Dirs::new("/nowhere", "/nowhere"),
+            options: SnapshotOptions::default(),
+            digest: true,
+            last_zxid: true,
+            policy: SnapshotPolicy::default(),
+            retain: 3,
+            purge_every: None,
+        };
+        let handle = Loop::new().unwrap().handle();
+        let mut snapshots = Snapshots::start(plan, FileDisk, handle, SinceSnapshot::default(), 1).unwrap();
+        let mut member = member();
+        let head = member.core_mut().tree_mut().snapshot_begin();
+        snapshots.walk = Some(Walk { zxid: head.zxid, digest: head.digest, walked: false });
+        snapshots.writing = true;
+        member.core_mut().tree_mut().snapshot_step(1, &mut snapshots.chunk);
+        assert!(!snapshots.chunk.is_empty(), "less than a chunk stays here");
+        let error = DiskError::NoSpace { path: "/nowhere/snapshot.0".into() };
+        snapshots.on_report(Report::Failed(error), &mut member);
+        assert!(snapshots.chunk.is_empty());
+        assert!(!snapshots.writing && !snapshots.wants_step());
+        snapshots.stop(&mut member);
     }
 }
