@@ -1,6 +1,6 @@
 //! One client's socket: bytes in, cut into frames, and bytes out.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 
 use member::ConnId;
 use mio::net::TcpStream;
@@ -17,6 +17,8 @@ pub(super) struct Socket {
     input: Vec<u8>,
     /// How much of `input` was handed in.
     taken: usize,
+    /// How much of the output was sent and still stands at its front.
+    sent: usize,
     /// The kernel may hold more bytes: the last read did not exhaust it.
     pub(super) readable: bool,
     /// The peer closed its sending side, or the connection broke: behind what the kernel holds comes the end.
@@ -51,6 +53,7 @@ impl Socket {
             id,
             input: Vec::new(),
             taken: 0,
+            sent: 0,
             readable: true,
             end_ahead: false,
             ended: false,
@@ -123,24 +126,39 @@ impl Socket {
         self.input = input;
     }
 
-    /// Sends as much as the kernel takes. `Ok(true)`: all of it.
+    /// Sends as much as the kernel takes. `Ok(true)`: all of it, and `out` is empty.
+    ///
+    /// What was sent leaves `out` only once it is the greater part, so that a slow reader of a long output does not
+    /// cost a move of all the rest each time.
     pub(super) fn send(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
-        let mut sent = 0;
-        let done = loop {
-            if sent == out.len() {
-                break true;
-            }
-            match self.stream.write(&out[sent..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => sent += n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break false,
-                Err(error) => return Err(error),
-            }
-        };
-        out.drain(..sent);
+        let sent = write_from(&mut self.stream, out, self.sent)?;
+        let done = sent == out.len();
+        self.sent = shed(out, sent);
         Ok(done)
     }
+}
+
+/// Writes what stands behind `sent` until the sink takes no more. Returns how much is sent then.
+fn write_from(sink: &mut impl io::Write, out: &[u8], mut sent: usize) -> io::Result<usize> {
+    while let Some(rest) = out.get(sent..).filter(|rest| !rest.is_empty()) {
+        match sink.write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => sent += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sent)
+}
+
+/// Removes the first `sent` bytes if they are the greater part. Returns how many of them are still there.
+fn shed(out: &mut Vec<u8>, sent: usize) -> usize {
+    if sent < out.len().div_ceil(2) {
+        return sent;
+    }
+    out.drain(..sent);
+    0
 }
 
 /// Finds what stands at the front of `bytes`, and how many bytes it takes up.
@@ -162,6 +180,53 @@ pub(super) fn cut(bytes: &[u8], length_max: usize, handshaken: bool) -> (Found<'
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Takes so many bytes at a time, and every other time none.
+    struct Slow {
+        step: usize,
+        ready: bool,
+        got: Vec<u8>,
+    }
+
+    impl io::Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.ready = !self.ready;
+            if !self.ready {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let n = bytes.len().min(self.step);
+            self.got.extend_from_slice(&bytes[..n]);
+            Ok(n)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_slow_reader_gets_every_byte_and_costs_few_moves() {
+        let all: Vec<u8> = (0..1000_u32).flat_map(u32::to_be_bytes).collect();
+        let mut out = all[..3000].to_vec();
+        let mut slow = Slow { step: 7, ready: false, got: Vec::new() };
+        let (mut sent, mut moved) = (0, 0);
+        loop {
+            sent = write_from(&mut slow, &out, sent).unwrap();
+            let before = out.len();
+            sent = shed(&mut out, sent);
+            if out.len() < before {
+                moved += out.len();
+            }
+            if slow.got.len() == 1400 {
+                out.extend_from_slice(&all[3000..]);
+            }
+            if out.is_empty() {
+                break;
+            }
+        }
+        assert_eq!((slow.got, sent), (all.clone(), 0));
+        assert!(moved <= all.len(), "{moved} bytes were moved");
+    }
 
     #[test]
     fn frames_words_and_nonsense_are_told_apart() {
