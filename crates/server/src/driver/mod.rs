@@ -219,6 +219,8 @@ impl Driver {
                 }
                 if event.is_writable() {
                     self.send(id, now);
+                    // It may have been paused because nobody read this output, and nothing else brings it back.
+                    self.serve_again(id);
                 }
             }
         }
