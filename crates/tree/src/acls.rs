@@ -35,6 +35,7 @@ pub(crate) struct AclTable {
     last_id: i64,
     hash: NameHash,
     scratch: Vec<u8>,
+    /// What is shown for a list nobody knows: an entry that grants nothing. An empty one would grant everything.
     nothing: AclList,
 }
 
@@ -48,7 +49,7 @@ impl AclTable {
             last_id: 0,
             hash,
             scratch: Vec::new(),
-            nothing: Vec::new(),
+            nothing: Vec::from([Acl { perms: 0, ..Acl::open() }]),
         }
     }
 

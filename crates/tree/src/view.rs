@@ -46,7 +46,7 @@ impl<'a> Node<'a> {
         self.tree.store.nodes.data(self.id)
     }
 
-    /// Who may do what with it. Empty where a fuzzy snapshot lost the list: then nobody may do anything.
+    /// Who may do what with it. Where a fuzzy snapshot lost the list, one entry that grants nothing.
     #[must_use]
     pub fn acl(self) -> &'a AclList {
         self.tree.acls.list(self.tree.store.nodes.acl(self.id))
