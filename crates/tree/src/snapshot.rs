@@ -18,6 +18,9 @@ use crate::tree::Tree;
 /// Free places passed in one step per znode it may write.
 const GAPS_PER_NODE: usize = 16;
 
+/// A step that has written so much ends, however few znodes that were: a znode may hold a megabyte.
+const STEP_BYTES: usize = 256 * 1024;
+
 /// What stands before the znodes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SnapshotHead {
@@ -94,7 +97,7 @@ impl Tree {
         }
     }
 
-    /// Appends up to about `nodes_max` znodes to `out`, each as path, data, list id and `StatPersisted`, and whatever
+    /// Appends up to about `nodes_max` znodes or 256 KiB to `out`, each as path, data, list id and `StatPersisted`, and whatever
     /// had to be written ahead; says whether all are out. The first one is the root, whose path is empty.
     ///
     /// Without a picture under way there is nothing to append, and all are out.
@@ -103,7 +106,9 @@ impl Tree {
         let Some(walk) = under_way else { return true };
         out.append(&mut walk.ahead);
         let (mut nodes, mut places) = (0, 0);
-        while walk.next < walk.end && nodes < nodes_max && places < nodes_max.saturating_mul(GAPS_PER_NODE) {
+        let places_max = nodes_max.saturating_mul(GAPS_PER_NODE);
+        let full = out.len() + STEP_BYTES;
+        while walk.next < walk.end && nodes < nodes_max && places < places_max && out.len() < full {
             let id = NodeId(walk.next);
             if store.nodes.is_used(id) && !walk.is_done(id) {
                 walk.write(store, acls, id, out);

@@ -107,3 +107,19 @@ proptest! {
         prop_assert_eq!(model_of(&tree), model_of(&undisturbed));
     }
 }
+
+#[test]
+fn a_step_of_large_znodes_is_short() {
+    let mut tree = Tree::new(OPTIONS);
+    let megabyte = alloc::vec![7; 1 << 20];
+    for name in ["/a", "/b", "/c"] {
+        super::next(&mut tree, super::create(name, &megabyte));
+    }
+    tree.snapshot_begin();
+    let mut steps = 1;
+    let mut bytes = Vec::new();
+    while !tree.snapshot_step(512, &mut bytes) {
+        steps += 1;
+    }
+    assert!(steps >= 3, "three megabytes in {steps} steps");
+}
