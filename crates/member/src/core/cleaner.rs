@@ -56,9 +56,15 @@ impl Cleaner {
         if now.mono_ms < self.next_at_ms {
             return None;
         }
-        let path = self.candidates.pop_front()?;
-        self.next_at_ms = now.mono_ms + u64::from(60_000 / self.options.per_minute_max.max(1));
-        Some(path)
+        let wall_ms = self.wall_ms(now);
+        // Candidates wait, and meanwhile one may have been set, or have got children.
+        while let Some(path) = self.candidates.pop_front() {
+            if tree.find(&path).is_some_and(|id| self.is_stale(tree, id, wall_ms)) {
+                self.next_at_ms = now.mono_ms + u64::from(60_000 / self.options.per_minute_max.max(1));
+                return Some(path);
+            }
+        }
+        None
     }
 
     /// When to ask again, in monotonic milliseconds.
@@ -66,29 +72,31 @@ impl Cleaner {
         if self.candidates.is_empty() { self.search_at_ms } else { self.next_at_ms }
     }
 
-    /// A znode's age is told by whichever clock shows it younger, the wall's or that of the monotonic time since
-    /// the start: a wall clock set forward deletes nothing (ZOOKEEPER-2471).
     fn search(&mut self, tree: &Tree, now: Now) {
+        let wall_ms = self.wall_ms(now);
+        let all = tree.containers().chain(tree.ttl_nodes());
+        let stale = all.filter(|&id| self.is_stale(tree, id, wall_ms)).map(|id| tree.node(id).path());
+        self.candidates = stale.collect();
+    }
+
+    /// What a znode's age is told by: whichever clock shows it younger, the wall's or that of the monotonic time
+    /// since the start. A wall clock set forward deletes nothing (ZOOKEEPER-2471).
+    fn wall_ms(&self, now: Now) -> i64 {
         let since_start = i64::try_from(now.mono_ms.saturating_sub(self.started.mono_ms)).unwrap_or(i64::MAX);
-        let wall_ms = now.wall_ms.min(self.started.wall_ms.saturating_add(since_start));
+        now.wall_ms.min(self.started.wall_ms.saturating_add(since_start))
+    }
+
+    fn is_stale(&self, tree: &Tree, id: NodeId, wall_ms: i64) -> bool {
         let never_used_ms = self.options.never_used_ms;
-        let stale = |id: NodeId| {
-            let node = tree.node(id);
-            let stat = node.persisted();
-            let age_ms = wall_ms.saturating_sub(stat.mtime);
-            node.child_count() == 0
-                && match node.owner() {
-                    Owner::Container if stat.cversion > 0 => true,
-                    Owner::Container => never_used_ms != 0 && age_ms > never_used_ms,
-                    Owner::Ttl { ms } => age_ms > ms,
-                    Owner::Persistent | Owner::Ephemeral(_) => false,
-                }
-        };
-        self.candidates.clear();
-        for id in tree.containers().chain(tree.ttl_nodes()).filter(|&id| stale(id)) {
-            let mut path = String::new();
-            tree.node(id).write_path(&mut path);
-            self.candidates.push_back(path);
-        }
+        let node = tree.node(id);
+        let stat = node.persisted();
+        let age_ms = wall_ms.saturating_sub(stat.mtime);
+        node.child_count() == 0
+            && match node.owner() {
+                Owner::Container if stat.cversion > 0 => true,
+                Owner::Container => never_used_ms != 0 && age_ms > never_used_ms,
+                Owner::Ttl { ms } => age_ms > ms,
+                Owner::Persistent | Owner::Ephemeral(_) => false,
+            }
     }
 }
