@@ -110,6 +110,8 @@ pub(crate) struct Conn {
     pub(crate) read_only: Option<bool>,
     /// Whether it stands in the driver's list of connections with something to do.
     pub(crate) dirty: bool,
+    /// Whether it stands in the front's list of those that `pipeline_max` keeps waiting.
+    pub(crate) stalled: bool,
     pub(crate) ids: Arc<[Id<'static>]>,
     /// Bytes to send.
     pub(crate) out: Vec<u8>,
@@ -130,6 +132,7 @@ impl Conn {
             peer,
             read_only: None,
             dirty: false,
+            stalled: false,
             ids,
             out: Vec::new(),
             line: VecDeque::new(),

@@ -229,16 +229,21 @@ impl Front {
 
     /// Whether the next frame of a connection may be handed in. If not, the connection is dirty again when it may.
     pub(crate) fn wants_input(&mut self, id: ConnId) -> bool {
-        let Some(conn) = self.conn(id) else { return false };
+        let FrontOptions { outstanding_max, pipeline_max, .. } = self.options;
+        let outstanding = self.outstanding;
+        let Some(conn) = self.conn_mut(id) else { return false };
         match conn.phase {
             Phase::New => true,
             Phase::Opening | Phase::Closing => false,
             Phase::Open if conn.out.len() >= OUT_BYTES_MAX => false,
-            Phase::Open if self.options.pipeline_max > 0 && self.outstanding >= self.options.pipeline_max => {
-                self.stalled.push(id);
+            Phase::Open if pipeline_max > 0 && outstanding >= pipeline_max => {
+                if !core::mem::replace(&mut conn.stalled, true) {
+                    self.stalled.push(id);
+                }
                 false
             }
-            Phase::Open => self.outstanding <= self.options.outstanding_max || conn.line.is_empty(),
+            // Pings are not outstanding, and yet no connection may have more than that many in its line.
+            Phase::Open => outstanding.max(conn.line.len()) <= outstanding_max || conn.line.is_empty(),
         }
     }
 
@@ -254,7 +259,8 @@ impl Front {
         self.outstanding -= usize::from(waiting.counts());
         self.large_bytes -= self.large(waiting.size_bytes());
         while let Some(id) = self.stalled.pop() {
-            if self.conn(id).is_some() {
+            if let Some(conn) = self.conn_mut(id) {
+                conn.stalled = false;
                 self.mark_dirty(id.slot);
             }
         }
