@@ -27,8 +27,9 @@ use crate::history::{History, HistoryError};
 use crate::limits;
 use crate::log_thread::LogThread;
 
-/// Java's listen backlog where none is configured.
-const BACKLOG: i32 = 50;
+/// The listen backlog where none is configured; the system may cap it. Java's is 50, and a connection beyond it costs its
+/// client a second or more of silence, which a storm of reconnecting clients soon comes to (reliability.md P18).
+const BACKLOG: i32 = 1024;
 
 /// The server id in session ids of a standalone server.
 const SESSION_SID: u8 = 1;
