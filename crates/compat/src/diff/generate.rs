@@ -25,9 +25,9 @@ pub struct Generator {
     /// The servers refuse what exceeds a quota. Apache looks at the *applied* counters and ours also at what is on its way, so
     /// a write must not follow another one of the same burst or multi.
     quotas_enforced: bool,
-    /// Some quotas lie inside others. What Apache counts in those after a restart depends on where its last snapshot lies: the
-    /// transactions behind it are counted a second time. So the servers do not restart then.
-    quotas_nested: bool,
+    /// Some quotas lie inside others, and clients write into the counts. What Apache then counts after a restart depends on
+    /// where its last snapshot lies: it counts there, and what lies behind is done once more. So the servers do not restart.
+    quotas_odd: bool,
     /// The slot a step is being drawn for.
     slot: usize,
     /// Per slot the last paths a watch was asked for on, so that some of them are checked and removed again.
@@ -97,8 +97,8 @@ impl Generator {
     /// Starts the sequence of a seed.
     pub fn new(seed: u64, quotas_enforced: bool) -> Self {
         let mut rng = Rng::new(seed);
-        let quotas_nested = rng.chance(40);
-        Self { rng, xid: 0, quotas_enforced, quotas_nested, slot: 0, watched: Vec::new() }
+        let quotas_odd = rng.chance(40);
+        Self { rng, xid: 0, quotas_enforced, quotas_odd, slot: 0, watched: Vec::new() }
     }
 
     /// The next step.
@@ -114,7 +114,7 @@ impl Generator {
             22..34 => Step::Drop { slot, partial: self.partial() },
             34..44 => Step::Junk { slot, bytes: self.junk() },
             44..50 => Step::First { bytes: self.first() },
-            50..53 if !self.quotas_nested => Step::Restart,
+            50..53 if !self.quotas_odd => Step::Restart,
             50..66 => self.alone(slot, Op::CloseSession),
             66..90 => self.auth(slot),
             90..98 => self.odd_request(slot),
@@ -376,29 +376,25 @@ impl Generator {
 
     /// What `setquota` and `delquota` do, and what nobody should.
     fn quota(&mut self, slot: usize) -> Step {
-        let subject = if self.quotas_nested {
+        let subject = if self.quotas_odd {
             self.rng.pick(&words::NESTED_QUOTA_SUBJECTS)
         } else {
             self.rng.pick(&words::QUOTA_SUBJECTS)
         };
         let limits = format!("/zookeeper/quota{subject}/zookeeper_limits");
         let stats = format!("/zookeeper/quota{subject}/zookeeper_stats");
-        let node = if self.rng.chance(50) { &limits } else { &stats };
+        let delete = |path: &str| Op::Delete { path: Text::of(path), version: -1 };
         let op = match self.rng.below(10) {
             0..5 => return self.set_quota(slot, subject, &limits, &stats),
-            5 => Op::Delete { path: Text::of(node), version: -1 },
+            // Not the limits alone: ours counts anew when they come back, Apache goes on from where it stopped.
+            5 if self.rng.chance(50) => return self.in_order(slot, vec![delete(&limits), delete(&stats)]),
+            5 => delete(&stats),
             6 => Op::SetData {
-                path: Text::of(node),
+                path: Text::of(if self.quotas_odd && self.rng.chance(50) { &stats } else { &limits }),
                 data: Some(words::limits(&mut self.rng)),
                 version: words::version(&mut self.rng),
             },
-            7 => Op::Multi {
-                read: false,
-                items: [&limits, &stats]
-                    .map(|path| Op::Delete { path: Text::of(path), version: -1 })
-                    .to_vec(),
-                end: -1,
-            },
+            7 => Op::Multi { read: false, items: vec![delete(&limits), delete(&stats)], end: -1 },
             _ => Op::Read { kind: Read::GetData, path: Text::of(&stats), watch: true },
         };
         self.alone(slot, op)
@@ -419,6 +415,11 @@ impl Generator {
             acl: List::Of(vec![words::open_entry()]),
             flags: 0,
         });
+        self.in_order(slot, ops.collect())
+    }
+
+    fn in_order(&mut self, slot: usize, ops: Vec<Op>) -> Step {
+        let ops = ops.into_iter();
         let requests = ops.map(|op| Request { xid: self.xid(&op), op, mangle: Mangle::None }).collect();
         Step::Burst { slot, requests, cut: Cut::Whole }
     }
