@@ -25,6 +25,9 @@ use crate::config::Config;
 use crate::log_thread::{LogReport, LogThread};
 use socket::{Found, READ_BYTES, Socket, cut};
 
+/// Events taken in one turn.
+const EVENTS_MAX: usize = 1024;
+
 const LISTENER: Token = Token(usize::MAX - 1);
 const WAKER: Token = Token(usize::MAX - 2);
 
@@ -115,6 +118,8 @@ pub struct Driver {
     sockets: Vec<Option<Socket>>,
     /// Connections whose kernel buffers or kept bytes hold more than one turn's worth.
     unread: Vec<ConnId>,
+    /// Turns since the clock was last looked at.
+    turns_behind: usize,
     /// Closing connections that do not read their last bytes, and when they are closed all the same.
     lingering: VecDeque<(u64, ConnId)>,
     scratch: Vec<u8>,
@@ -155,6 +160,7 @@ impl Driver {
             accept_at_ms: None,
             sockets: Vec::new(),
             unread: Vec::new(),
+            turns_behind: 0,
             lingering: VecDeque::new(),
             scratch: vec![0; READ_BYTES],
             log,
@@ -167,7 +173,7 @@ impl Driver {
     /// # Errors
     /// [`DriverError`]: the server must halt.
     pub fn run(mut self) -> Result<(), DriverError> {
-        let mut events = Events::with_capacity(1024);
+        let mut events = Events::with_capacity(EVENTS_MAX);
         while !self.handle.stop.load(Ordering::Relaxed) {
             let timeout = self.timeout();
             match self.poll.poll(&mut events, timeout) {
@@ -195,7 +201,7 @@ impl Driver {
         for event in events {
             self.on_event(event, now);
         }
-        self.tick(now);
+        self.tick_if_heard(events, now);
         // First the disk, which takes longest, then the replies.
         self.submit(now);
         self.flush(now);
@@ -223,6 +229,18 @@ impl Driver {
                     self.serve_again(id);
                 }
             }
+        }
+    }
+
+    /// After the process stood still there are more events than one turn takes. No session ends before every socket
+    /// had its turn: the ping that keeps it may be waiting there (P10).
+    fn tick_if_heard(&mut self, events: &Events, now: Now) {
+        let full = events.iter().count() >= EVENTS_MAX;
+        if full && self.turns_behind < self.sockets.len() / EVENTS_MAX {
+            self.turns_behind += 1;
+        } else {
+            self.turns_behind = 0;
+            self.tick(now);
         }
     }
 
