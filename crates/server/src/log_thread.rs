@@ -16,6 +16,9 @@ use crate::driver::Handle;
 /// How often a full disk is tried again.
 const FENCE_RETRY: Duration = Duration::from_millis(500);
 
+/// How long to go on without a spare log file after one could not be made.
+const SPARE_RETRY: Duration = Duration::from_secs(30);
+
 /// A buffer that once held a burst is not kept.
 const BUFFER_BYTES_MAX: usize = 4 << 20;
 
@@ -62,6 +65,7 @@ pub struct LogThread {
     jobs: Sender<Job>,
     reports: Receiver<Result<LogReport, LogFailure>>,
     busy: bool,
+    fenced: bool,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -82,11 +86,12 @@ impl LogThread {
             outbox,
             spare_sender,
             spares,
+            spare_at: Instant::now(),
             buffer: Vec::new(),
             stopping: false,
         };
         let thread = std::thread::Builder::new().name("log".into()).spawn(move || scribe.run())?;
-        Ok(Self { jobs, reports, busy: false, thread: Some(thread) })
+        Ok(Self { jobs, reports, busy: false, fenced: false, thread: Some(thread) })
     }
 
     /// Whether a batch may be handed over.
@@ -138,10 +143,21 @@ impl LogThread {
     }
 
     fn noted(&mut self, report: Result<LogReport, LogFailure>) -> Result<LogReport, LogFailure> {
-        if matches!(report, Ok(LogReport::Persisted { .. })) {
-            self.busy = false;
+        match &report {
+            Ok(LogReport::Persisted { .. }) => self.busy = false,
+            Ok(LogReport::Fenced(_)) => self.fenced = true,
+            Ok(LogReport::Unfenced) => self.fenced = false,
+            Err(_) => {}
         }
         report
+    }
+
+    /// A server that stops does not wait for room on a full disk: the batch that waits for it is tried once more and
+    /// then given up, which [`Self::wait`] tells as an error. Nobody was told that it had happened.
+    pub fn give_up_if_fenced(&mut self) {
+        if std::mem::take(&mut self.fenced) {
+            self.send(Job::Stop);
+        }
     }
 
     /// Ends the thread when its work is done.
@@ -166,6 +182,8 @@ struct Scribe {
     outbox: Sender<Result<LogReport, LogFailure>>,
     spare_sender: Sender<Option<Spare<FileDisk>>>,
     spares: Receiver<Option<Spare<FileDisk>>>,
+    /// When a spare may be asked for again after one could not be made.
+    spare_at: Instant,
     buffer: Vec<u8>,
     stopping: bool,
 }
@@ -264,8 +282,12 @@ impl Scribe {
         while let Ok(spare) = self.spares.try_recv() {
             match spare {
                 Some(spare) => self.writer.offer_spare(spare),
-                None => self.writer.spare_failed(),
+                None => self.spare_failed(),
             }
+        }
+        // On a disk that is nearly full every try takes for a moment the room that the log itself needs.
+        if Instant::now() < self.spare_at {
+            return;
         }
         let Some(job) = self.writer.spare_wanted() else { return };
         let sender = self.spare_sender.clone();
@@ -278,8 +300,13 @@ impl Scribe {
         });
         if let Err(error) = making {
             tracing::warn!(%error, "no thread to make the next log file");
-            self.writer.spare_failed();
+            self.spare_failed();
         }
+    }
+
+    fn spare_failed(&mut self) {
+        self.writer.spare_failed();
+        self.spare_at = Instant::now() + SPARE_RETRY;
     }
 }
 

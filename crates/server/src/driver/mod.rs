@@ -518,6 +518,7 @@ impl Driver {
         self.flush_at_ms = 0;
         while !self.log.is_idle() || self.member.core().in_flight() > 0 {
             self.submit(self.clock.now());
+            self.log.give_up_if_fenced();
             let report = self.log.wait()?;
             let now = self.clock.now();
             self.on_log_report(report, now);
