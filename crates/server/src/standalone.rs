@@ -10,7 +10,7 @@ use member::{CleanerOptions, Core, CoreOptions, Front, FrontOptions, Member, Thr
 use proto::Zxid;
 use socket2::{Domain, Socket, Type};
 use store::log::{LogOptions, LogWriter};
-use store::snapshot::{Compression, SnapshotDigest, SnapshotOptions, SnapshotWriter, put_acl};
+use store::snapshot::{Compression, SnapshotDigest, SnapshotOptions, SnapshotWriter, put_acl, put_session};
 use store::{
     DirError, Dirs, DirsLock, DiskError, RecoverError, RecoverOptions, Recovered, SinceSnapshot,
     SnapshotPolicy, recover,
@@ -198,9 +198,15 @@ fn first_snapshot(
 ) -> Result<u64, ServerError> {
     let head = tree.snapshot_begin();
     let options = SnapshotOptions { compression: compression(config) };
-    let mut writer = SnapshotWriter::create(*disk, &dirs.snap, head.zxid, options, 0)?;
-    writer.start_acls(head.acls.len())?;
+    let mut writer = SnapshotWriter::create(*disk, &dirs.snap, head.zxid, options, head.sessions.len())?;
     let mut records = Vec::new();
+    // A log without a snapshot that was trusted may have left sessions open.
+    for &(session, timeout_ms) in &head.sessions {
+        put_session(&mut records, session, timeout_ms);
+    }
+    writer.push(&records)?;
+    writer.start_acls(head.acls.len())?;
+    records.clear();
     for (id, acl) in &head.acls {
         put_acl(&mut records, *id, acl);
     }
