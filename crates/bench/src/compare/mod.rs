@@ -90,7 +90,7 @@ impl Plan {
             .with_context(|| format!("reading {}", options.apache_classpath.display()))?;
         let binary = options.server.canonicalize();
         std::fs::create_dir_all(&options.work)?;
-        let (rounds, run_ms, java_warm_s) = if options.quick { (3, 1_000, 4) } else { (5, 1_500, 20) };
+        let (rounds, run_ms, java_warm_s) = if options.quick { (3, 1_200, 10) } else { (5, 1_500, 20) };
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         Ok(Self {
             class_path: class_path.trim().to_owned(),
