@@ -5,9 +5,9 @@ use anyhow::Result;
 use crate::run::{cargo, run, say};
 use crate::summary::Summary;
 use crate::test::unit_tests;
-use crate::{arrows, licences};
+use crate::{arrows, fuzz, licences};
 
-/// Formatting, arrows, licences, lints, documentation, unit tests; the quick ones first.
+/// Formatting, arrows, licences, lints, documentation, unit tests, the fuzzer's seeds; the quick ones first.
 ///
 /// # Errors
 /// At the first that does not hold.
@@ -21,5 +21,6 @@ pub(crate) fn check() -> Result<()> {
     run(cargo().env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps", "--locked"]))?;
     let mut summary = Summary::default();
     unit_tests(&mut summary)?;
+    fuzz::seeds(&mut summary)?;
     summary.close()
 }

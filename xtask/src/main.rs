@@ -6,6 +6,7 @@ mod arrows;
 mod bench;
 mod check;
 mod compat;
+mod fuzz;
 mod licences;
 mod run;
 mod setup;
@@ -21,11 +22,12 @@ const USAGE: &str = "\
 cargo xtask COMMAND
 
   setup                       install what the compatibility lanes need, below target/compat
-  check                       formatting, lints, documentation, crate arrows, licences, unit tests
-  test                        everything CI runs: setup, release build, unit tests, all lanes
+  check                       formatting, lints, documentation, crate arrows, licences, unit tests, fuzz seeds
+  test                        everything CI runs: setup, release build, unit tests, fuzz seeds, all lanes
   compat [--lane NAME]...     setup, release build, and the named lanes (all without --lane)
          [--target T]         oxkeeper (default), apache, or a release such as apache-3.8.6
          [--rounds N]         crashes of the kill9 lane, scripts of the differential lane
+  fuzz [--seconds N]          run each fuzz target for N seconds (default 600), two at a time
   bench --against apache      compare speed and memory with Apache, write bench/RESULTS.md
 ";
 
@@ -52,6 +54,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         ("check", []) => check::check(),
         ("test", []) => test::test(),
         ("compat", rest) => compat::compat(rest),
+        ("fuzz", rest) => fuzz::fuzz(rest),
         ("bench", rest) => bench::bench(rest),
         _ => bail!("`{}` is no command\n\n{USAGE}", words.join(" ")),
     }

@@ -20,12 +20,14 @@ pub(crate) fn tools_dir() -> PathBuf {
     env::var_os("OXKEEPER_COMPAT_DIR").map_or_else(|| repository().join("target/compat"), PathBuf::from)
 }
 
+/// Where cargo builds.
+pub(crate) fn target_dir() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
+}
+
 /// A program of the release build.
 pub(crate) fn release_program(name: &str) -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| repository().join("target"), PathBuf::from)
-        .join("release")
-        .join(name)
+    target_dir().join("release").join(name)
 }
 
 /// The cargo that runs this program, at the top of the repository.

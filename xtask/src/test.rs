@@ -1,13 +1,16 @@
 //! `cargo xtask test`: what CI runs.
 
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::compat::{Options, build, run_lanes};
+use crate::fuzz;
 use crate::run::{cargo, run_and_read, succeeds};
 use crate::setup::setup;
 use crate::summary::{Summary, numbers};
 
-/// Setup, release build, unit tests, and every lane against this server; at the end what each came to.
+/// Setup, release build, unit tests, the fuzzer's seeds, and every lane against this server; at the end what each came to.
 ///
 /// # Errors
 /// When a step breaks or any check fails. A failing unit test does not hide what the lanes find.
@@ -16,6 +19,7 @@ pub(crate) fn test() -> Result<()> {
     build()?;
     let mut summary = Summary::default();
     unit_tests(&mut summary)?;
+    fuzz::seeds(&mut summary)?;
     run_lanes(&Options::default(), &mut summary)?;
     summary.close()
 }
@@ -28,13 +32,21 @@ pub(crate) fn unit_tests(summary: &mut Summary) -> Result<()> {
     } else {
         command.args(["test", "--workspace", "--all-targets", "--no-fail-fast", "--locked"]);
     }
+    count(&mut command, "unit", summary)
+}
+
+/// Runs tests and notes what their closing lines say as one part.
+///
+/// # Errors
+/// When the command cannot be started.
+pub(crate) fn count(command: &mut Command, part: &str, summary: &mut Summary) -> Result<()> {
     let (mut passed, mut failed) = (0, 0);
-    let succeeded = run_and_read(&mut command, |line| {
+    let succeeded = run_and_read(command, |line| {
         if let Some((more_passed, more_failed)) = numbers(line) {
             passed += more_passed;
             failed += more_failed;
         }
     })?;
-    summary.add_ended("unit", (passed, failed), succeeded);
+    summary.add_ended(part, (passed, failed), succeeded);
     Ok(())
 }
