@@ -15,11 +15,11 @@ use store::{
     DirError, Dirs, DirsLock, DiskError, RecoverError, RecoverOptions, Recovered, SinceSnapshot,
     SnapshotPolicy, recover,
 };
-use tree::auth::{AuthOptions, DigestAlgorithm, Ensemble, SuperDigest};
+use tree::auth::{AuthOptions, Ensemble, SuperDigest};
 use tree::{Tree, TreeOptions};
 
 use crate::clock::Clock;
-use crate::config::{AclDigestAlgorithm, Config, SnapshotCompression};
+use crate::config::{Config, SnapshotCompression};
 use crate::disk::FileDisk;
 use crate::driver::snapshots::{SnapshotPlan, Snapshots};
 use crate::driver::{Driver, DriverError, Handle, Loop};
@@ -302,30 +302,13 @@ fn auth(config: &Config) -> AuthOptions {
     AuthOptions {
         skip_acl: config.skip_acl,
         digest_enabled: config.digest_auth_enabled,
-        digest_algorithm: digest_algorithm(config.digest_alg),
+        digest_algorithm: config.digest_alg,
         super_digest: config.super_digest.as_ref().map(|secret| SuperDigest::new(secret.reveal().to_owned())),
         ensemble: match &config.ensemble_auth_names {
             None => Ensemble::Off,
             Some(names) if names.is_empty() => Ensemble::AnyName,
             Some(names) => Ensemble::Names(names.iter().cloned().collect()),
         },
-    }
-}
-
-fn digest_algorithm(configured: AclDigestAlgorithm) -> DigestAlgorithm {
-    match configured {
-        AclDigestAlgorithm::Md5 => DigestAlgorithm::Md5,
-        AclDigestAlgorithm::Sha1 => DigestAlgorithm::Sha1,
-        AclDigestAlgorithm::Sha224 => DigestAlgorithm::Sha224,
-        AclDigestAlgorithm::Sha256 => DigestAlgorithm::Sha256,
-        AclDigestAlgorithm::Sha384 => DigestAlgorithm::Sha384,
-        AclDigestAlgorithm::Sha512 => DigestAlgorithm::Sha512,
-        AclDigestAlgorithm::Sha512Trunc224 => DigestAlgorithm::Sha512Trunc224,
-        AclDigestAlgorithm::Sha512Trunc256 => DigestAlgorithm::Sha512Trunc256,
-        AclDigestAlgorithm::Sha3With224 => DigestAlgorithm::Sha3Len224,
-        AclDigestAlgorithm::Sha3With256 => DigestAlgorithm::Sha3Len256,
-        AclDigestAlgorithm::Sha3With384 => DigestAlgorithm::Sha3Len384,
-        AclDigestAlgorithm::Sha3With512 => DigestAlgorithm::Sha3Len512,
     }
 }
 

@@ -7,11 +7,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use admin::words::Whitelist;
 use server::config::{
-    AclDigestAlgorithm, Arguments, Config, ConfigError, Environment, Form, FourLetterWhitelist, Level, Note,
-    SessionWeights, SnapshotCompression,
+    Arguments, Config, ConfigError, Environment, Form, Level, Note, SessionWeights, SnapshotCompression,
 };
 use tempfile::TempDir;
+use tree::auth::DigestAlgorithm;
 
 /// A folder with `zoo.cfg`, in which `@` stands for the folder.
 struct Folder(TempDir);
@@ -105,16 +106,12 @@ fn every_key_that_works_sets_its_field() {
         ("snapSizeLimitInKb=-1", |c| c.snap_size_limit_bytes = None),
         ("snapSizeLimitInKb=0", |c| c.snap_size_limit_bytes = None),
         ("txnLogSizeLimitInKb=3", |c| c.txn_log_size_limit_bytes = Some(3072)),
-        ("commitLogCount=600", |c| c.commit_log_count = 600),
-        ("commitLogCount=10", |_| {}),
         ("fsync.warningthresholdms=5", |c| c.fsync_warning_threshold = Duration::from_millis(5)),
         ("forceSync=no", |c| c.force_sync = false),
         ("forceSync=false", |_| {}),
         ("flushDelay=9", |c| {
             c.flush_delay = Duration::from_millis(9);
-            c.max_write_queue_poll_time = Duration::from_millis(3);
         }),
-        ("maxWriteQueuePollTime=4", |c| c.max_write_queue_poll_time = Duration::from_millis(4)),
         ("maxBatchSize=0", |c| c.max_batch_size = None),
         ("autopurge.snapRetainCount=5", |c| c.autopurge.snap_retain_count = 5),
         ("autopurge.snapRetainCount=1", |_| {}),
@@ -131,7 +128,6 @@ fn every_key_that_works_sets_its_field() {
         ("datadir.autocreate=false", |c| c.datadir_autocreate = false),
         ("db.autocreate=false", |c| c.db_autocreate = false),
         ("enforceQuota=true", |c| c.enforce_quota = true),
-        ("enableEagerACLCheck=true", |c| c.enable_eager_acl_check = true),
         ("skipACL=yes", |c| c.skip_acl = true),
         ("skipACL=true", |_| {}),
         ("largeRequestMaxBytes=5", |c| c.large_requests.max_bytes = 5),
@@ -139,13 +135,8 @@ fn every_key_that_works_sets_its_field() {
         ("largeRequestThreshold=6", |c| c.large_requests.threshold_bytes = Some(6)),
         ("largeRequestThreshold=-2", |_| {}),
         ("request_throttle_max_requests=7", |c| c.request_throttle.max_requests = Some(7)),
-        ("request_throttle_stall_time=8", |c| c.request_throttle.stall_time = Duration::from_millis(8)),
         ("request_throttle_drop_stale=false", |c| c.request_throttle.drop_stale = false),
         ("request_stale_latency_check=true", |c| c.request_throttle.stale_latency_check = true),
-        ("request_stale_connection_check=false", |c| c.request_throttle.stale_connection_check = false),
-        ("request_throttler.shutdownTimeout=1", |c| {
-            c.request_throttle.shutdown_timeout = Duration::from_millis(1);
-        }),
         ("throttled_op_wait_time=9", |c| {
             c.request_throttle.throttled_op_wait_time = Some(Duration::from_millis(9));
         }),
@@ -170,16 +161,16 @@ fn every_key_that_works_sets_its_field() {
             c.connection_throttle.fill_count = 3;
         }),
         ("4lw.commands.whitelist=stat, ruok ,", |c| {
-            c.four_letter_whitelist = FourLetterWhitelist::only(["stat", "ruok"]);
+            c.four_letter_whitelist = Whitelist::parse(Some("stat,ruok"), false);
         }),
-        ("4lw.commands.whitelist=stat,*", |c| c.four_letter_whitelist = FourLetterWhitelist::All),
+        ("4lw.commands.whitelist=stat,*", |c| c.four_letter_whitelist = Whitelist::parse(Some("*"), false)),
         ("nio.sessionlessCnxnTimeout=100", |c| c.nio_sessionless_cnxn_timeout = Duration::from_millis(100)),
         ("clientTcpKeepAlive=true", |c| c.client_tcp_keep_alive = true),
-        ("jute.maxbuffer.extrasize=1", |c| c.jute_max_buffer_extra_bytes = 1024),
         ("reconfigEnabled=True", |c| c.reconfig_enabled = true),
         ("DigestAuthenticationProvider.enabled=false", |c| c.digest_auth_enabled = false),
-        ("DigestAuthenticationProvider.digestAlg=SHA3-256", |c| {
-            c.digest_alg = AclDigestAlgorithm::Sha3With256
+        ("DigestAuthenticationProvider.digestAlg=SHA3-256", |c| c.digest_alg = DigestAlgorithm::Sha3Len256),
+        ("DigestAuthenticationProvider.digestAlg=sha512/224", |c| {
+            c.digest_alg = DigestAlgorithm::Sha512Trunc224
         }),
         ("authProvider.1=org.apache.zookeeper.server.auth.IPAuthenticationProvider", |_| {}),
         (
@@ -221,8 +212,8 @@ fn properties_only_keys_and_precedence() {
             "-Dzookeeper.DigestAuthenticationProvider.superDigest=super:abc",
         ],
     );
-    assert_eq!((config.jute_max_buffer_bytes, config.jute_max_buffer_extra_bytes), (5000, 5000));
-    assert!(config.four_letter_whitelist.allows("isro") && !config.four_letter_whitelist.allows("ruok"));
+    assert_eq!(config.jute_max_buffer_bytes, 5000);
+    assert_eq!(config.four_letter_whitelist, Whitelist::parse(Some("isro"), false));
     assert_eq!(config.container_sweep.check_interval, Duration::from_millis(7));
     assert_eq!(config.container_sweep.max_per_minute, 8);
     assert_eq!(config.container_sweep.max_never_used_interval, Some(Duration::from_millis(9)));
@@ -557,11 +548,10 @@ fn the_variables_of_the_official_image_stand_for_a_file() {
     expected.my_id = Some(1);
     expected.membership = config.membership.clone();
     expected.max_client_cnxns = 5;
-    expected.four_letter_whitelist = FourLetterWhitelist::All;
+    expected.four_letter_whitelist = Whitelist::parse(Some("*"), false);
     expected.snap_count = 77;
     expected.reconfig_enabled = true;
     expected.jute_max_buffer_bytes = 4096;
-    expected.jute_max_buffer_extra_bytes = 4096;
     assert_eq!(config, expected);
     assert!(notes.iter().any(|note| note.text.contains("no Java virtual machine here: -Xmx1g")));
     let wrong = Environment::of([("ZOO_TICK_TIME", "x")]);

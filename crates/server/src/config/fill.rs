@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use admin::words::Whitelist;
+use tree::auth::DigestAlgorithm;
+
 use super::error::ConfigError;
 use super::load::refusal;
 use super::place::Setting;
 use super::types::{
-    AclDigestAlgorithm, ConnectionThrottle, ContainerSweep, FourLetterWhitelist, LargeRequests,
-    RequestThrottle, Secret, SessionWeights, SnapshotCompression,
+    ConnectionThrottle, ContainerSweep, LargeRequests, RequestThrottle, Secret, SessionWeights,
+    SnapshotCompression,
 };
 use super::values::{Properties, millis, millis_if_positive};
 use super::{Config, Note};
@@ -46,11 +49,11 @@ fn connections(config: &mut Config, properties: &mut Properties<'_>) {
     }
     let isro_added = properties.setting("readonlymode.enabled").is_some_and(|at| at.value == "true");
     let listed = properties.text("4lw.commands.whitelist").map_or("", |at| &at.value);
-    config.four_letter_whitelist = whitelist(listed, isro_added);
-    let packet = bytes_of(properties, "jute.maxbuffer", 0xF_FFFF);
-    config.jute_max_buffer_bytes = packet;
-    let extra = properties.integer("jute.maxbuffer.extrasize", i32::try_from(packet).unwrap_or(i32::MAX));
-    config.jute_max_buffer_extra_bytes = usize::try_from(extra).unwrap_or(0).max(1024);
+    config.four_letter_whitelist = Whitelist::parse(Some(listed), isro_added);
+    for unknown in config.four_letter_whitelist.unknown() {
+        properties.warn(format!("4lw.commands.whitelist: {unknown} is no four-letter word"));
+    }
+    config.jute_max_buffer_bytes = bytes_of(properties, "jute.maxbuffer", 0xF_FFFF);
 }
 
 /// A size in bytes from a `-D` property; one below 1 would refuse every packet and is not taken.
@@ -62,15 +65,6 @@ fn bytes_of(properties: &mut Properties<'_>, name: &str, default: i32) -> usize 
     })
 }
 
-/// Source: `FourLetterCommands#isEnabled`.
-fn whitelist(listed: &str, isro_added: bool) -> FourLetterWhitelist {
-    let words = || listed.split(',').map(str::trim).filter(|word| !word.is_empty());
-    if words().any(|word| word == "*") {
-        return FourLetterWhitelist::All;
-    }
-    FourLetterWhitelist::only(words().chain(isro_added.then_some("isro")))
-}
-
 fn log(config: &mut Config, properties: &mut Properties<'_>) {
     config.force_sync = !properties.is_exactly("forceSync", "no", "yes");
     if !config.force_sync {
@@ -80,9 +74,7 @@ fn log(config: &mut Config, properties: &mut Properties<'_>) {
     let fsync_names = ["zookeeper.fsync.warningthresholdms", "fsync.warningthresholdms"];
     let threshold = fsync_names.iter().find_map(|name| properties.long_of(name, i64::MIN..=i64::MAX));
     config.fsync_warning_threshold = millis(threshold.unwrap_or(1000));
-    let flush_delay = properties.long("flushDelay", 0);
-    config.flush_delay = millis(flush_delay);
-    config.max_write_queue_poll_time = millis(properties.long("maxWriteQueuePollTime", flush_delay / 3));
+    config.flush_delay = millis(properties.long("flushDelay", 0));
     let batch = properties.integer("maxBatchSize", 1000);
     config.max_batch_size = u32::try_from(batch).ok().filter(|&size| size > 0);
     config.pre_alloc_size_bytes = pre_alloc_size_bytes(properties);
@@ -108,7 +100,6 @@ fn kib_if_positive(kib: i64) -> Option<u64> {
 
 fn storage(config: &mut Config, properties: &mut Properties<'_>) {
     config.snap_count = properties.at_least("snapCount", 100_000, 2);
-    config.commit_log_count = properties.at_least("commitLogCount", 500, 500);
     let limit = properties.long("snapSizeLimitInKb", 4_194_304);
     if limit == 0 {
         // Java divides by it and stops right after the start; the guide says it means off.
@@ -141,7 +132,6 @@ fn tree(config: &mut Config, properties: &mut Properties<'_>) {
     config.digest_enabled = properties.boolean("digest.enabled", true);
     config.close_session_txn_enabled = properties.boolean("closeSessionTxn.enabled", true);
     config.enforce_quota = properties.boolean("enforceQuota", false);
-    config.enable_eager_acl_check = properties.boolean("enableEagerACLCheck", false);
     config.skip_acl = properties.is_exactly("skipACL", "yes", "no");
     if config.skip_acl {
         let text =
@@ -194,12 +184,9 @@ fn request_throttle(properties: &mut Properties<'_>) -> RequestThrottle {
     let wait = properties.integer("throttled_op_wait_time", 0);
     RequestThrottle {
         max_requests: u32::try_from(max).ok().filter(|&max| max > 0),
-        stall_time: millis(properties.integer("request_throttle_stall_time", 100).into()),
         drop_stale: properties.boolean("request_throttle_drop_stale", true),
         stale_latency_check: properties.boolean("request_stale_latency_check", false),
-        stale_connection_check: properties.boolean("request_stale_connection_check", true),
         throttled_op_wait_time: millis_if_positive(wait.into()),
-        shutdown_timeout: millis(properties.integer("request_throttler.shutdownTimeout", 10_000).into()),
     }
 }
 
@@ -250,10 +237,21 @@ fn weights(properties: &mut Properties<'_>) -> SessionWeights {
     SessionWeights { global, local, renew }
 }
 
+/// Java also knows its SHA-2 hashes without the hyphen.
+fn digest_algorithm(name: &str) -> Option<DigestAlgorithm> {
+    DigestAlgorithm::from_name(name).or_else(|| {
+        let (family, rest) = name.split_at_checked(3)?;
+        if !family.eq_ignore_ascii_case("SHA") {
+            return None;
+        }
+        DigestAlgorithm::from_name(&format!("SHA-{rest}"))
+    })
+}
+
 fn authentication(config: &mut Config, properties: &mut Properties<'_>) -> Result<(), ConfigError> {
     if let Some(at) = properties.text("DigestAuthenticationProvider.digestAlg") {
         let unknown = || ConfigError::DigestAlgorithm { at: at.clone() };
-        config.digest_alg = AclDigestAlgorithm::from_name(&at.value).ok_or_else(unknown)?;
+        config.digest_alg = digest_algorithm(&at.value).ok_or_else(unknown)?;
     }
     let super_digest = properties.text("DigestAuthenticationProvider.superDigest");
     config.super_digest = super_digest.map(|at| Secret::new(&at.value));

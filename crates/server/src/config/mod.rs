@@ -25,6 +25,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use admin::words::Whitelist;
+use tree::auth::DigestAlgorithm;
+
 pub use arguments::{Arguments, Form};
 pub use environment::Environment;
 pub use error::{ConfigError, USAGE};
@@ -33,8 +36,8 @@ pub use myid::{initialize_marker, read_my_id};
 pub use note::{Level, Note};
 pub use place::{Place, Setting};
 pub use types::{
-    AclDigestAlgorithm, Autopurge, ConnectionThrottle, ContainerSweep, FourLetterWhitelist, LargeRequests,
-    RequestThrottle, Secret, SessionWeights, SnapshotCompression,
+    Autopurge, ConnectionThrottle, ContainerSweep, LargeRequests, RequestThrottle, Secret, SessionWeights,
+    SnapshotCompression,
 };
 
 /// Everything a standalone server is told from outside. Times are [`Duration`]s, sizes are bytes.
@@ -68,11 +71,9 @@ pub struct Config {
     /// `clientTcpKeepAlive`: `SO_KEEPALIVE` on client sockets.
     pub client_tcp_keep_alive: bool,
     /// `4lw.commands.whitelist`, with the words that are always in it.
-    pub four_letter_whitelist: FourLetterWhitelist,
+    pub four_letter_whitelist: Whitelist,
     /// `jute.maxbuffer` (`-D` only): bytes of the largest packet of a client.
     pub jute_max_buffer_bytes: usize,
-    /// `jute.maxbuffer.extrasize`: head-room of record readers, at least 1024.
-    pub jute_max_buffer_extra_bytes: usize,
 
     /// `dataDir`: snapshots and `myid`; the files stand in `version-2` below it.
     pub data_dir: PathBuf,
@@ -100,16 +101,12 @@ pub struct Config {
     pub snap_size_limit_bytes: Option<u64>,
     /// `txnLogSizeLimitInKb`, in bytes: a log file above this is rolled; `None` is off.
     pub txn_log_size_limit_bytes: Option<u64>,
-    /// `commitLogCount`: committed proposals kept in memory, at least 500.
-    pub commit_log_count: u32,
     /// `fsync.warningthresholdms`: a slower fsync is logged and counted.
     pub fsync_warning_threshold: Duration,
     /// `forceSync`: `false` answers before the disk has the data. Unsafe.
     pub force_sync: bool,
     /// `flushDelay`: how long a group commit may wait for company; zero is off.
     pub flush_delay: Duration,
-    /// `maxWriteQueuePollTime`: how long an idle log thread waits before it flushes; a third of `flush_delay`.
-    pub max_write_queue_poll_time: Duration,
     /// `maxBatchSize`: requests of one flush; `None` (0 or less) is no limit.
     pub max_batch_size: Option<u32>,
     /// `autopurge.*`.
@@ -131,8 +128,6 @@ pub struct Config {
     pub close_session_txn_enabled: bool,
     /// `enforceQuota`: hard quotas reject.
     pub enforce_quota: bool,
-    /// `enableEagerACLCheck`: concerns learners that forward; no effect on a standalone server, as in Java.
-    pub enable_eager_acl_check: bool,
     /// `skipACL=yes`: no ACL is checked. Unsafe.
     pub skip_acl: bool,
     /// `znode.container.*` (`-D` only).
@@ -144,7 +139,7 @@ pub struct Config {
 
     /// `largeRequest*`.
     pub large_requests: LargeRequests,
-    /// `request_throttle_*`, `request_stale_*`, `throttled_op_wait_time`, `request_throttler.shutdownTimeout`.
+    /// `request_throttle_*`, `request_stale_*`, `throttled_op_wait_time`.
     pub request_throttle: RequestThrottle,
     /// `connection_throttle_*`.
     pub connection_throttle: ConnectionThrottle,
@@ -152,7 +147,7 @@ pub struct Config {
     /// `DigestAuthenticationProvider.enabled`: the scheme `digest` exists.
     pub digest_auth_enabled: bool,
     /// `DigestAuthenticationProvider.digestAlg`.
-    pub digest_alg: AclDigestAlgorithm,
+    pub digest_alg: DigestAlgorithm,
     /// `DigestAuthenticationProvider.superDigest`: `super:<base64>`.
     pub super_digest: Option<Secret>,
     /// `authProvider.*` with the provider of the scheme `ensemble`: the accepted names (`ensembleAuthName`), empty for
@@ -183,9 +178,8 @@ impl Config {
             max_cnxns: 0,
             nio_sessionless_cnxn_timeout: Duration::from_secs(10),
             client_tcp_keep_alive: false,
-            four_letter_whitelist: FourLetterWhitelist::only(["srvr"]),
+            four_letter_whitelist: Whitelist::parse(None, false),
             jute_max_buffer_bytes: 0xF_FFFF,
-            jute_max_buffer_extra_bytes: 0xF_FFFF,
             data_log_dir: data_dir.clone(),
             data_dir,
             datadir_autocreate: true,
@@ -198,11 +192,9 @@ impl Config {
             snap_count: 100_000,
             snap_size_limit_bytes: Some(4 << 30),
             txn_log_size_limit_bytes: None,
-            commit_log_count: 500,
             fsync_warning_threshold: Duration::from_secs(1),
             force_sync: true,
             flush_delay: Duration::ZERO,
-            max_write_queue_poll_time: Duration::ZERO,
             max_batch_size: Some(1000),
             autopurge: Autopurge::default(),
             snapshot_compression: SnapshotCompression::None,
@@ -213,7 +205,6 @@ impl Config {
             digest_enabled: true,
             close_session_txn_enabled: true,
             enforce_quota: false,
-            enable_eager_acl_check: false,
             skip_acl: false,
             container_sweep: ContainerSweep::default(),
             reconfig_enabled: false,
@@ -222,7 +213,7 @@ impl Config {
             request_throttle: RequestThrottle::default(),
             connection_throttle: ConnectionThrottle::default(),
             digest_auth_enabled: true,
-            digest_alg: AclDigestAlgorithm::Sha1,
+            digest_alg: DigestAlgorithm::Sha1,
             super_digest: None,
             ensemble_auth_names: None,
             enforce_auth_schemes: Vec::new(),

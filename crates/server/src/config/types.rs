@@ -1,6 +1,5 @@
 //! The values of [`Config`](super::Config) that are more than a number.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -60,30 +59,21 @@ impl Default for LargeRequests {
 pub struct RequestThrottle {
     /// `request_throttle_max_requests`: requests in the pipeline before new ones wait; `None` (0 or less) is off.
     pub max_requests: Option<u32>,
-    /// `request_throttle_stall_time`: how long a full pipeline is left alone before it is looked at again.
-    pub stall_time: Duration,
     /// `request_throttle_drop_stale`: requests of closed connections are dropped instead of carried out.
     pub drop_stale: bool,
     /// `request_stale_latency_check`: a request that waited longer than its session timeout is stale.
     pub stale_latency_check: bool,
-    /// `request_stale_connection_check`: a request of a closed connection is stale.
-    pub stale_connection_check: bool,
     /// `throttled_op_wait_time`: after this wait a request is answered THROTTLEDOP; `None` (0 or less) is off.
     pub throttled_op_wait_time: Option<Duration>,
-    /// `request_throttler.shutdownTimeout`: how long a stop waits for queued requests.
-    pub shutdown_timeout: Duration,
 }
 
 impl Default for RequestThrottle {
     fn default() -> Self {
         Self {
             max_requests: None,
-            stall_time: Duration::from_millis(100),
             drop_stale: true,
             stale_latency_check: false,
-            stale_connection_check: true,
             throttled_op_wait_time: None,
-            shutdown_timeout: Duration::from_secs(10),
         }
     }
 }
@@ -151,83 +141,6 @@ pub enum SnapshotCompression {
     Gzip,
     /// `snapshot.<zxid>.snappy`.
     Snappy,
-}
-
-/// The hash of `digest` identities, under the names the Java platform knows.
-///
-/// Source: `DigestAuthenticationProvider#generateDigest`, `MessageDigest#getInstance`.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum AclDigestAlgorithm {
-    /// `MD5`.
-    Md5,
-    /// `SHA1`, `SHA-1` or `SHA`.
-    #[default]
-    Sha1,
-    /// `SHA-224`.
-    Sha224,
-    /// `SHA-256`.
-    Sha256,
-    /// `SHA-384`.
-    Sha384,
-    /// `SHA-512`.
-    Sha512,
-    /// `SHA-512/224`.
-    Sha512Trunc224,
-    /// `SHA-512/256`.
-    Sha512Trunc256,
-    /// `SHA3-224`.
-    Sha3With224,
-    /// `SHA3-256`.
-    Sha3With256,
-    /// `SHA3-384`.
-    Sha3With384,
-    /// `SHA3-512`.
-    Sha3With512,
-}
-
-impl AclDigestAlgorithm {
-    /// The algorithm of a name in any case, or `None`. Java 17 also knows MD2, which is too weak to be carried over.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name.to_ascii_uppercase().as_str() {
-            "MD5" => Self::Md5,
-            "SHA" | "SHA1" | "SHA-1" => Self::Sha1,
-            "SHA224" | "SHA-224" => Self::Sha224,
-            "SHA256" | "SHA-256" => Self::Sha256,
-            "SHA384" | "SHA-384" => Self::Sha384,
-            "SHA512" | "SHA-512" => Self::Sha512,
-            "SHA512/224" | "SHA-512/224" => Self::Sha512Trunc224,
-            "SHA512/256" | "SHA-512/256" => Self::Sha512Trunc256,
-            "SHA3-224" => Self::Sha3With224,
-            "SHA3-256" => Self::Sha3With256,
-            "SHA3-384" => Self::Sha3With384,
-            "SHA3-512" => Self::Sha3With512,
-            _ => return None,
-        })
-    }
-}
-
-/// Which four-letter words are answered. Source: `FourLetterCommands#isEnabled`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum FourLetterWhitelist {
-    /// `*`.
-    All,
-    /// These, `srvr` always among them.
-    Only(BTreeSet<String>),
-}
-
-impl FourLetterWhitelist {
-    /// A list of words; `srvr` is added because `zkServer.sh status` needs it.
-    pub fn only<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
-        Self::Only(words.into_iter().chain(["srvr"]).map(str::to_owned).collect())
-    }
-
-    /// Whether `word` (as clients send it, lower case) is answered.
-    pub fn allows(&self, word: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(words) => words.contains(word),
-        }
-    }
 }
 
 /// A value that is never shown: its `Debug` and `Display` print three stars.

@@ -9,7 +9,7 @@ use admin::status::{
     Bucket, ConfigView, Connection, ConnectionExpiry, DirectorySizes, Environment, Gauges, GlobalSessions,
     Mode, NamespaceQuota, SessionDump, Status, WatchSummary, ZxidDigest,
 };
-use admin::words::{ANSWER_BYTES_MAX, Whitelist, Word, answer};
+use admin::words::{ANSWER_BYTES_MAX, Word, answer};
 use admin::{Item, Serving, Source};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -17,7 +17,7 @@ use member::metrics::Registry;
 use member::{ConnView, Member, Now};
 use proto::{SessionId, Sid};
 
-use crate::config::{Config, FourLetterWhitelist};
+use crate::config::Config;
 use crate::log_thread::directory_bytes;
 use crate::version;
 
@@ -27,7 +27,6 @@ const TRACE_MASK: i64 = 306;
 /// What an operator asks about that is not the member's.
 pub(super) struct Admin {
     config: Arc<Config>,
-    whitelist: Whitelist,
     client_address: Option<SocketAddr>,
     started: Now,
     fenced: Option<String>,
@@ -36,15 +35,7 @@ pub(super) struct Admin {
 
 impl Admin {
     pub(super) fn new(config: Arc<Config>, client_address: Option<SocketAddr>, started: Now) -> Self {
-        let words = match &config.four_letter_whitelist {
-            FourLetterWhitelist::All => "*".to_owned(),
-            FourLetterWhitelist::Only(words) => words.iter().cloned().collect::<Vec<_>>().join(","),
-        };
-        let whitelist = Whitelist::parse(Some(&words), config.read_only_mode_enabled);
-        for unknown in whitelist.unknown() {
-            tracing::warn!(word = unknown, "4lw.commands.whitelist names no four-letter word");
-        }
-        Self { config, whitelist, client_address, started, fenced: None, trace_mask: TRACE_MASK }
+        Self { config, client_address, started, fenced: None, trace_mask: TRACE_MASK }
     }
 
     /// Writes stand still, and why.
@@ -60,7 +51,7 @@ impl Admin {
     pub(super) fn answer(&mut self, member: &mut Member, first: [u8; 4], rest: &[u8], now: Now) -> String {
         let Some(word) = Word::parse(first) else { return String::new() };
         tracing::debug!(word = word.name(), "four-letter word");
-        if let Some(refusal) = self.whitelist.refusal(word) {
+        if let Some(refusal) = self.config.four_letter_whitelist.refusal(word) {
             return refusal;
         }
         answer(word, rest, &mut View { admin: self, member, now }, ANSWER_BYTES_MAX)
