@@ -9,8 +9,17 @@ use crate::setup::setup;
 use crate::summary::{Summary, numbers};
 
 /// Every lane, the quick ones first: they tell soonest that something is wrong.
-pub(crate) const LANES: [&str; 7] =
-    ["four_letter", "java_shell", "c_client", "files", "kill9", "differential", "kazoo"];
+pub(crate) const LANES: [&str; 9] = [
+    "four_letter",
+    "java_shell",
+    "c_client",
+    "disk",
+    "files",
+    "kill9",
+    "hostile",
+    "differential",
+    "kazoo",
+];
 
 /// What the command line of `cargo xtask compat` says.
 #[derive(Debug, Default, Eq, PartialEq)]

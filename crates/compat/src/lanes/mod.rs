@@ -3,8 +3,10 @@
 //! Each lane takes the server to try as a parameter, so the same checks run against Apache's, which shows that the lane itself is right.
 
 mod c_client;
+mod disk;
 mod files;
 mod four_letter;
+mod hostile;
 mod java_shell;
 mod kazoo;
 mod kill9;
@@ -64,8 +66,10 @@ impl Case {
 pub fn run(lane: &str, options: &Options) -> Result<Vec<Case>> {
     match lane {
         "c_client" => c_client::run(&options.target),
+        "disk" => disk::run(&options.target),
         "files" => files::run(&options.target),
         "four_letter" => four_letter::run(&options.target),
+        "hostile" => hostile::run(&options.target),
         "java_shell" => java_shell::run(&options.target),
         "kazoo" => kazoo::run(&options.target),
         "kill9" => kill9::run(&options.target, options.rounds),

@@ -57,6 +57,16 @@ impl Body {
         body.0.extend(value);
         body
     }
+
+    /// A body made elsewhere.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    /// What it has come to.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// The body of `create` with world:anyone and all permissions; 1 in `flags` is ephemeral.
