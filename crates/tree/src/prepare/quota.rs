@@ -3,6 +3,8 @@
 //! Source: `ZooKeeperServer#checkQuota`; client-protocol.md §5.10. What is in flight counts as used here; Java looks
 //! at the applied numbers only, so that many requests in flight, or one multi, pass a limit together (ZOOKEEPER-4219).
 
+use alloc::format;
+
 use proto::Code;
 
 use super::pending::Usage;
@@ -25,7 +27,9 @@ impl View<'_> {
         if exceeds(limits.count_hard_limit, quota.usage.count, flying.nodes, more.nodes)
             || exceeds(limits.byte_hard_limit, quota.usage.bytes, flying.bytes, more.bytes)
         {
-            return Err(Code::QuotaExceeded);
+            // Where nothing is counted Java refuses nothing.
+            let stats = format!("/zookeeper/quota{}/zookeeper_stats", quota.prefix);
+            return if self.tree.find(&stats).is_some() { Err(Code::QuotaExceeded) } else { Ok(()) };
         }
         Ok(())
     }

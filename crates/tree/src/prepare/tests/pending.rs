@@ -173,6 +173,17 @@ fn a_hard_quota_on_bytes_comes_before_the_version() {
 }
 
 #[test]
+fn a_quota_without_its_counts_refuses_nothing() {
+    let mut world = World::new();
+    world.make("/q", 0);
+    limit(&mut world, "/q", "countHardLimit=0");
+    world.options.enforce_quota = true;
+    assert_eq!(world.run(OpCode::Create, &create("/q/0", 0)), Err(Code::QuotaExceeded));
+    world.run(OpCode::Delete, &delete("/zookeeper/quota/q/zookeeper_stats", -1)).unwrap();
+    assert_eq!(world.run(OpCode::Create, &create("/q/0", 0)), Ok(TxnKind::Create));
+}
+
+#[test]
 fn a_quota_on_the_root_or_in_bad_words_is_harmless() {
     let mut world = World::new();
     world.options.enforce_quota = true;
