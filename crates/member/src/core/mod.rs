@@ -37,6 +37,9 @@ pub struct CoreOptions {
     pub cleaner: CleanerOptions,
 }
 
+/// What may wait for the log in the batch being formed.
+const FORMING_BYTES_MAX: usize = 256 << 20;
+
 /// What became of a request for a transaction.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Submitted {
@@ -146,6 +149,10 @@ impl Core {
         now: Now,
     ) -> Submitted {
         let start = self.forming.open().len();
+        // Behind a full disk, clients that come and go could pile up writes for ever.
+        if start > FORMING_BYTES_MAX && matches!(origin, Origin::Client(_)) && op != OpCode::CloseSession {
+            return Submitted::Refused(Code::ThrottledOp);
+        }
         let zxid = self.leader.next();
         let out = self.forming.open();
         let prepared = prepare::prepare(

@@ -349,7 +349,7 @@ impl Front {
     pub(crate) fn tick(&mut self, metrics: &mut Registry, now: Now) {
         while let Some(&(_, id)) = self.sessionless.front().filter(|(due_ms, _)| *due_ms <= now.mono_ms) {
             self.sessionless.pop_front();
-            if self.conn(id).is_some_and(|conn| conn.phase == Phase::New) {
+            if self.conn(id).is_some_and(|conn| matches!(conn.phase, Phase::New | Phase::Opening)) {
                 metrics.sessionless_connections_expired.inc();
                 self.close(id.slot);
             }

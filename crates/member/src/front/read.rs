@@ -18,6 +18,10 @@ use super::watch_table::Table;
 use super::{Ask, Front, index};
 use crate::core::{Core, top_namespace};
 
+/// No reply is longer: a request of 1 MiB may ask for the same large znode 50,000 times. Java runs out of memory;
+/// here the connection closes.
+const REPLY_BYTES_MAX: usize = 512 << 20;
+
 /// How a read ends: with an error, or with a body appended to the reply.
 type Read = Result<(), Code>;
 
@@ -38,6 +42,10 @@ impl Front {
         let (mut out, start) = self.open_reply(ask.slot);
         let head_end = out.len();
         let result = self.answer_read(core, ask, body, ids, &mut out);
+        if out.len() - start > REPLY_BYTES_MAX {
+            core.metrics.large_requests_rejected.inc();
+            return self.close(ask.slot);
+        }
         let code = result.err().unwrap_or(Code::Ok);
         // A multiRead that holds writes is the one error with a body.
         if code != Code::Ok && ask.op != OpCode::MultiRead {
@@ -199,8 +207,12 @@ impl Front {
             MultiHeader::END.encode(out);
             return Err(Code::MarshallingError);
         };
+        let first = out.len();
         for item in &items {
             let start = out.len();
+            if start - first > REPLY_BYTES_MAX {
+                break;
+            }
             if let Err(code) = self.multi_read_item(tree, item, ids, out) {
                 out.truncate(start);
                 // Java stumbles here, and what it has done so far goes out.
@@ -251,6 +263,10 @@ fn put_children(node: &Node<'_>, out: &mut Vec<u8>) -> usize {
     let start = out.len();
     for name in node.children() {
         put_bytes(name.as_bytes(), out);
+        // Nobody will see it: the reply is too long.
+        if out.len() - start > REPLY_BYTES_MAX {
+            break;
+        }
     }
     out.len() - start
 }

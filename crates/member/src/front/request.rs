@@ -15,6 +15,9 @@ use super::{Answer, Ask, Front, index};
 use crate::Now;
 use crate::core::{Core, Origin, Submitted};
 
+/// Every permission check looks at each identity, so nobody may gather them without end.
+const IDENTITIES_MAX: usize = 1000;
+
 impl Front {
     /// A whole frame of a connection, without its length.
     pub(crate) fn receive(&mut self, core: &mut Core, id: ConnId, frame: &[u8], now: Now) {
@@ -205,6 +208,9 @@ impl Front {
                 all.push(id);
             }
         }
-        conn.ids = all.into();
+        if all.len() > IDENTITIES_MAX {
+            return self.close(slot);
+        }
+        self.conns[index(slot)].ids = all.into();
     }
 }

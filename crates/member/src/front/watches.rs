@@ -13,6 +13,9 @@ use tree::{NodeId, Observer, Touched, auth};
 use super::watch_table::Table;
 use super::{Front, index};
 
+/// A client that watches and never reads is cut off when so much waits for it (S6).
+const EVENT_BACKLOG_BYTES_MAX: usize = 64 << 20;
+
 impl Observer for Front {
     fn created(&mut self, zxid: Zxid, at: &Touched<'_>) {
         if self.table.is_empty() {
@@ -114,6 +117,10 @@ impl Front {
         let conn = &mut self.conns[index(slot)];
         if !auth::permits(&self.auth, acl, Perms::READ, &conn.ids) {
             return;
+        }
+        if conn.out.len() > EVENT_BACKLOG_BYTES_MAX {
+            conn.out = Vec::new();
+            return self.close(slot);
         }
         conn.out.extend_from_slice(&self.event);
         conn.stats.sent += 1;
