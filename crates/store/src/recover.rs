@@ -314,9 +314,10 @@ impl<D: Disk> Recovery<'_, D> {
         }
         match self.skipped.first() {
             None => Ok(()),
-            Some((_, reason)) => {
-                Err(RecoverError::NoValidSnapshot { dir: self.dirs.snap.clone(), reason: reason.clone() })
-            }
+            Some((named, reason)) => Err(RecoverError::NoValidSnapshot {
+                dir: self.dirs.snap.clone(),
+                reason: alloc::format!("{}: {reason}", named.name),
+            }),
         }
     }
 

@@ -116,6 +116,8 @@ pub(crate) struct Conn {
     /// Bytes to send.
     pub(crate) out: Vec<u8>,
     pub(crate) line: VecDeque<Waiting>,
+    /// How many in the line are reads.
+    pub(crate) reads_waiting: u32,
     /// Registrations in the watch table.
     pub(crate) watches: u32,
     pub(crate) stats: Box<ConnStats>,
@@ -136,6 +138,7 @@ impl Conn {
             ids,
             out: Vec::new(),
             line: VecDeque::new(),
+            reads_waiting: 0,
             watches: 0,
             stats: Box::new(ConnStats::new(wall_ms)),
         }

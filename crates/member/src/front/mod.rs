@@ -79,6 +79,10 @@ pub enum Refused {
 /// A connection stops being read from while this much waits to be sent to it.
 const OUT_BYTES_MAX: usize = 1 << 20;
 
+/// Reads that may wait behind a write of their connection. When it is delivered they are all answered before
+/// anything else is applied, however large the answers are.
+const READS_WAITING_MAX: u32 = 64;
+
 /// How many output buffers are kept for the next replies, and how large each may be.
 const SPARES_MAX: usize = 64;
 const SPARE_BYTES_MAX: usize = 64 * 1024;
@@ -235,7 +239,9 @@ impl Front {
         match conn.phase {
             Phase::New => true,
             Phase::Opening | Phase::Closing => false,
-            Phase::Open if conn.out.len() >= OUT_BYTES_MAX => false,
+            Phase::Open if conn.out.len() >= OUT_BYTES_MAX || conn.reads_waiting >= READS_WAITING_MAX => {
+                false
+            }
             Phase::Open if pipeline_max > 0 && outstanding >= pipeline_max => {
                 if !core::mem::replace(&mut conn.stalled, true) {
                     self.stalled.push(id);
@@ -251,7 +257,9 @@ impl Front {
     fn enqueue(&mut self, slot: u32, waiting: Waiting) {
         self.outstanding += usize::from(waiting.counts());
         self.large_bytes += self.large(waiting.size_bytes());
-        self.conns[index(slot)].line.push_back(waiting);
+        let conn = &mut self.conns[index(slot)];
+        conn.reads_waiting += u32::from(matches!(waiting, Waiting::Frame { .. }));
+        conn.line.push_back(waiting);
     }
 
     /// A request stands in no line any more.
@@ -334,6 +342,7 @@ impl Front {
         let conn = &mut self.conns[index(slot)];
         conn.phase = Phase::Closing;
         let line = core::mem::take(&mut conn.line);
+        conn.reads_waiting = 0;
         line.iter().for_each(|waiting| self.settle(waiting));
         self.mark_dirty(slot);
     }

@@ -18,9 +18,12 @@ use super::watch_table::Table;
 use super::{Ask, Front, index};
 use crate::core::{Core, top_namespace};
 
-/// No reply is longer: a request of 1 MiB may ask for the same large znode 50,000 times. Java runs out of memory;
-/// here the connection closes.
+/// No reply is longer; it would be the names of tens of millions of children.
 const REPLY_BYTES_MAX: usize = 512 << 20;
+
+/// A request of 1 MiB may ask for the same large znode 50,000 times. Java runs out of memory; here the connection
+/// closes.
+const MULTI_READ_BYTES_MAX: usize = 32 << 20;
 
 /// How a read ends: with an error, or with a body appended to the reply.
 type Read = Result<(), Code>;
@@ -42,7 +45,8 @@ impl Front {
         let (mut out, start) = self.open_reply(ask.slot);
         let head_end = out.len();
         let result = self.answer_read(core, ask, body, ids, &mut out);
-        if out.len() - start > REPLY_BYTES_MAX {
+        let limit = if ask.op == OpCode::MultiRead { MULTI_READ_BYTES_MAX } else { REPLY_BYTES_MAX };
+        if out.len() - start > limit {
             core.metrics.large_requests_rejected.inc();
             return self.close(ask.slot);
         }
@@ -210,7 +214,7 @@ impl Front {
         let first = out.len();
         for item in &items {
             let start = out.len();
-            if start - first > REPLY_BYTES_MAX {
+            if start - first > MULTI_READ_BYTES_MAX {
                 break;
             }
             if let Err(code) = self.multi_read_item(tree, item, ids, out) {

@@ -115,6 +115,7 @@ impl Front {
                 return;
             }
             let Some(waiting) = conn.line.pop_front() else { return };
+            conn.reads_waiting -= u32::from(matches!(waiting, Waiting::Frame { .. }));
             self.settle(&waiting);
             match waiting {
                 Waiting::Write { .. } => {}
