@@ -272,6 +272,14 @@ impl Generator {
                 Op::AddWatch { path: words::path(rng), mode }
             }
             Kind::SetWatches => set_watches(rng, view.zxid),
+            Kind::Ephemerals if rng.chance(30) => {
+                // Prefixes of text, and what is trimmed away before it is compared.
+                Op::GetEphemerals {
+                    prefix: Text::of(
+                        rng.pick(&["/", " / ", "\t\r\n", "\u{a0}", "/\u{1f}", "/a", "/b/x", "/s/n-0", " /a"]),
+                    ),
+                }
+            }
             Kind::Ephemerals => Op::GetEphemerals { prefix: words::path(rng) },
             Kind::Number => Op::GetAllChildrenNumber { path: words::path(rng) },
             Kind::WhoAmI => Op::WhoAmI,

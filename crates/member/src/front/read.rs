@@ -189,7 +189,9 @@ impl Front {
     fn ephemerals(&self, tree: &Tree, slot: u32, body: &[u8], out: &mut Vec<u8>) -> Read {
         let request: GetEphemeralsRequest<'_> = decoded(Reader::new(body).take())?;
         let prefix = request.prefix.unwrap_or_default();
-        let all = prefix.trim().is_empty() || prefix.trim() == "/";
+        // As Java trims: everything up to the blank, and no other white space.
+        let trimmed = prefix.trim_matches(|c| c <= ' ');
+        let all = trimmed.is_empty() || trimmed == "/";
         let start = out.len();
         let mut count = 0_usize;
         length_of(count).encode(out);
