@@ -82,8 +82,8 @@ pub enum ApplyError {
         /// Of the transaction.
         zxid: Zxid,
     },
-    /// It deletes the root.
-    #[error("transaction {zxid} deletes the root")]
+    /// It deletes a znode that is there in every tree.
+    #[error("transaction {zxid} deletes a built-in znode")]
     Root {
         /// Of the transaction.
         zxid: Zxid,
@@ -151,9 +151,12 @@ fn has_an_empty_name(path: &str) -> bool {
     path.starts_with("//") || (path.ends_with('/') && path != "/")
 }
 
+/// The znodes that are there in every tree. No server decides to delete one of them (client-protocol.md §5.1, P3).
+const BUILT_IN: [&str; 4] = ["/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config"];
+
 fn deleted<'t>(path: &'t Text<'_>, zxid: Zxid) -> Result<&'t str, ApplyError> {
     let path = given(path, zxid)?;
-    if path == "/" { Err(ApplyError::Root { zxid }) } else { Ok(path) }
+    if BUILT_IN.contains(&path) { Err(ApplyError::Root { zxid }) } else { Ok(path) }
 }
 
 impl<'t> Step<'t> {

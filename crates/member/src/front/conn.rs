@@ -41,7 +41,7 @@ pub(crate) enum Waiting {
     /// The answer is known, but it is not its turn.
     Refused { xid: Xid, op: OpCode, code: Code, received_ms: u64 },
     /// A request that waits for the writes before it, with the identities it came under.
-    Frame { frame: Box<[u8]>, ids: Arc<[Id<'static>]>, received_ms: u64 },
+    Frame { frame: Box<[u8]>, ids: Arc<[Id<'static>]>, received_ms: u64, expected_bytes: u32 },
 }
 
 /// Counters of a connection, as `cons` shows them.
@@ -116,8 +116,8 @@ pub(crate) struct Conn {
     /// Bytes to send.
     pub(crate) out: Vec<u8>,
     pub(crate) line: VecDeque<Waiting>,
-    /// How many in the line are reads.
-    pub(crate) reads_waiting: u32,
+    /// What the replies to the reads in the line will come to, as far as one can tell.
+    pub(crate) expected_bytes: usize,
     /// Registrations in the watch table.
     pub(crate) watches: u32,
     pub(crate) stats: Box<ConnStats>,
@@ -138,7 +138,7 @@ impl Conn {
             ids,
             out: Vec::new(),
             line: VecDeque::new(),
-            reads_waiting: 0,
+            expected_bytes: 0,
             watches: 0,
             stats: Box::new(ConnStats::new(wall_ms)),
         }
@@ -171,6 +171,14 @@ impl Waiting {
             Self::Write { size_bytes, .. } => usize::try_from(*size_bytes).expect("u32 fits"),
             Self::Refused { .. } => 0,
             Self::Frame { frame, .. } => frame.len(),
+        }
+    }
+
+    /// The bytes its reply will have, as far as one can tell; 0 for writes.
+    pub(crate) fn expected_bytes(&self) -> usize {
+        match self {
+            Self::Write { .. } | Self::Refused { .. } => 0,
+            Self::Frame { expected_bytes, .. } => usize::try_from(*expected_bytes).expect("u32 fits"),
         }
     }
 

@@ -79,10 +79,6 @@ pub enum Refused {
 /// A connection stops being read from while this much waits to be sent to it.
 const OUT_BYTES_MAX: usize = 1 << 20;
 
-/// Reads that may wait behind a write of their connection. When it is delivered they are all answered before
-/// anything else is applied, however large the answers are.
-const READS_WAITING_MAX: u32 = 64;
-
 /// How many output buffers are kept for the next replies, and how large each may be.
 const SPARES_MAX: usize = 64;
 const SPARE_BYTES_MAX: usize = 64 * 1024;
@@ -239,9 +235,8 @@ impl Front {
         match conn.phase {
             Phase::New => true,
             Phase::Opening | Phase::Closing => false,
-            Phase::Open if conn.out.len() >= OUT_BYTES_MAX || conn.reads_waiting >= READS_WAITING_MAX => {
-                false
-            }
+            // Reads behind a write are all answered when it is delivered, before anything else is applied.
+            Phase::Open if conn.out.len() + conn.expected_bytes >= OUT_BYTES_MAX => false,
             Phase::Open if pipeline_max > 0 && outstanding >= pipeline_max => {
                 if !core::mem::replace(&mut conn.stalled, true) {
                     self.stalled.push(id);
@@ -258,7 +253,7 @@ impl Front {
         self.outstanding += usize::from(waiting.counts());
         self.large_bytes += self.large(waiting.size_bytes());
         let conn = &mut self.conns[index(slot)];
-        conn.reads_waiting += u32::from(matches!(waiting, Waiting::Frame { .. }));
+        conn.expected_bytes += waiting.expected_bytes();
         conn.line.push_back(waiting);
     }
 
@@ -342,7 +337,7 @@ impl Front {
         let conn = &mut self.conns[index(slot)];
         conn.phase = Phase::Closing;
         let line = core::mem::take(&mut conn.line);
-        conn.reads_waiting = 0;
+        conn.expected_bytes = 0;
         line.iter().for_each(|waiting| self.settle(waiting));
         self.mark_dirty(slot);
     }

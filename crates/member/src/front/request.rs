@@ -5,8 +5,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use proto::{
-    AuthPacket, Code, Encode as _, Id, OpCode, Reader, RequestHeader, SaslReply, SaslRequest, Xid, Zxid,
+    AuthPacket, Code, Encode as _, Id, OpCode, PathWatchRequest, Reader, RequestHeader, SaslReply,
+    SaslRequest, Xid, Zxid,
 };
+use tree::Tree;
 use tree::auth::{self, AuthRefused};
 use tree::prepare::Caller;
 
@@ -83,8 +85,12 @@ impl Front {
             self.on_read(core, ask, body, &ids);
         } else {
             let conn = &mut self.conns[index(slot)];
-            let waiting =
-                Waiting::Frame { frame: frame.into(), ids: Arc::clone(&conn.ids), received_ms: now.mono_ms };
+            let waiting = Waiting::Frame {
+                frame: frame.into(),
+                ids: Arc::clone(&conn.ids),
+                received_ms: now.mono_ms,
+                expected_bytes: expected_bytes(core.tree(), op, body),
+            };
             self.enqueue(slot, waiting);
         }
     }
@@ -115,7 +121,7 @@ impl Front {
                 return;
             }
             let Some(waiting) = conn.line.pop_front() else { return };
-            conn.reads_waiting -= u32::from(matches!(waiting, Waiting::Frame { .. }));
+            conn.expected_bytes -= waiting.expected_bytes();
             self.settle(&waiting);
             match waiting {
                 Waiting::Write { .. } => {}
@@ -123,7 +129,7 @@ impl Front {
                     let answer = Ask { slot, xid, op, received_ms, now }.answer(core, code);
                     self.respond(slot, answer, &mut core.metrics, now, |_| {});
                 }
-                Waiting::Frame { frame, ids, received_ms } => {
+                Waiting::Frame { frame, ids, received_ms, .. } => {
                     self.on_waited(core, slot, &frame, &ids, received_ms, now);
                 }
             }
@@ -213,5 +219,27 @@ impl Front {
             return self.close(slot);
         }
         self.conns[index(slot)].ids = all.into();
+    }
+}
+
+/// About how many bytes the reply to a read will have. A multiRead may have any number, so nothing more is read
+/// behind one.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the replies to all others are short")]
+fn expected_bytes(tree: &Tree, op: OpCode, body: &[u8]) -> u32 {
+    const NAME_BYTES: u32 = 64;
+    let node = || {
+        let request: PathWatchRequest<'_> = Reader::new(body).take().ok()?;
+        tree.find(request.path.as_deref()?).map(|id| tree.node(id))
+    };
+    match op {
+        OpCode::GetData => {
+            let data = node().and_then(|node| node.data()).unwrap_or_default();
+            u32::try_from(data.len()).unwrap_or(u32::MAX)
+        }
+        OpCode::GetChildren | OpCode::GetChildren2 => {
+            node().map_or(0, |node| node.child_count().saturating_mul(NAME_BYTES))
+        }
+        OpCode::MultiRead => u32::try_from(super::OUT_BYTES_MAX).unwrap_or(u32::MAX),
+        _ => 0,
     }
 }
