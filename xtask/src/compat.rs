@@ -9,17 +9,8 @@ use crate::setup::setup;
 use crate::summary::{Summary, numbers};
 
 /// Every lane, the quick ones first: they tell soonest that something is wrong.
-pub(crate) const LANES: [&str; 9] = [
-    "four_letter",
-    "java_shell",
-    "c_client",
-    "disk",
-    "files",
-    "kill9",
-    "hostile",
-    "differential",
-    "kazoo",
-];
+pub(crate) const LANES: [&str; 9] =
+    ["four_letter", "java_shell", "c_client", "disk", "files", "kill9", "hostile", "differential", "kazoo"];
 
 /// What the command line of `cargo xtask compat` says.
 #[derive(Debug, Default, Eq, PartialEq)]
