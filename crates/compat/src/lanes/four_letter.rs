@@ -115,7 +115,7 @@ impl Stage {
             text = mask_after(&text, label, ends);
         }
         Ok(match word {
-            "cons" | "stat" => sort_connections(&name_hex(&text)),
+            "cons" | "stat" => name_hex(&sort_connections(&text)),
             "dump" => sort_blocks(&without_buckets(&text)),
             "wchc" | "wchp" => sort_blocks(&text),
             _ => text,
@@ -129,10 +129,12 @@ fn without_buckets(text: &str) -> String {
 }
 
 /// Sorts the lines of connections, which a server lists in any order, and leaves all others in their place.
+///
+/// Session ids and zxids do not count: they say which connection comes first by chance, and get their names afterwards.
 fn sort_connections(text: &str) -> String {
     let is_connection = |line: &&str| line.starts_with(" /");
     let mut connections: Vec<&str> = text.lines().filter(is_connection).collect();
-    connections.sort_unstable();
+    connections.sort_by_cached_key(|line| mask_after(line, "0x", &[',', ')']));
     let mut connections = connections.into_iter();
     let lines = text.split('\n');
     let placed =
@@ -248,5 +250,8 @@ mod tests {
     #[test]
     fn connections_are_sorted_in_their_places() {
         assert_eq!(sort_connections("Clients:\n /b\n /a\n\nMode"), "Clients:\n /a\n /b\n\nMode");
+        let one = " /1(sid=0x2,lop=EXIS)\n /1(sid=0x1,lop=GETC)";
+        let other = " /1(sid=0x1,lop=GETC)\n /1(sid=0x2,lop=EXIS)";
+        assert_eq!(name_hex(&sort_connections(one)), name_hex(&sort_connections(other)));
     }
 }
