@@ -41,6 +41,7 @@ struct Run {
     now: Now,
     xid: i32,
     picture: Vec<u8>,
+    walks: Vec<tree::WalkId>,
 }
 
 impl Run {
@@ -76,6 +77,7 @@ impl Run {
             now,
             xid: 0,
             picture: Vec::new(),
+            walks: Vec::new(),
         }
     }
 
@@ -93,9 +95,22 @@ impl Run {
             11 => self.lost(at),
             12 => self.pass(piece),
             13 => self.word(at, piece),
-            14 => drop(self.member.core_mut().tree_mut().snapshot_begin()),
-            _ => drop(self.member.core_mut().tree_mut().snapshot_step(1, &mut self.picture)),
+            14 => self.begin_picture(),
+            _ => {
+                for walk in &self.walks {
+                    self.member.core_mut().tree_mut().snapshot_step(*walk, 1, &mut self.picture);
+                }
+            }
         }
+    }
+
+    /// Two at a time; the older one is given up.
+    fn begin_picture(&mut self) {
+        let tree = self.member.core_mut().tree_mut();
+        if self.walks.len() == 2 {
+            tree.snapshot_end(self.walks.remove(0));
+        }
+        self.walks.push(tree.snapshot_begin().0);
     }
 
     /// The connection at `at`, a new one if there is none.

@@ -44,7 +44,7 @@ fn apply(tree: &mut Tree, payload: &[u8]) {
 fn through_snapshot(tree: &mut Tree) -> Tree {
     let disk = MemDisk::new();
     disk.create_dir("d").expect("a disk in memory has room");
-    let head = tree.snapshot_begin();
+    let (walk, head) = tree.snapshot_begin();
     // The name of a file has a zxid that is not negative; transactions made up here may have any.
     let zxid = head.zxid.max(Zxid::ZERO);
     let options = SnapshotOptions { compression: Compression::Plain };
@@ -60,7 +60,7 @@ fn through_snapshot(tree: &mut Tree) -> Tree {
     for (id, acl) in &head.acls {
         put_acl(&mut out, *id, acl);
     }
-    while !tree.snapshot_step(7, &mut out) {}
+    while !tree.snapshot_step(walk, 7, &mut out) {}
     writer.push(&out).expect("room");
     let digest = SnapshotDigest { zxid, version: 2, digest: head.digest.cast_signed() };
     let (name, _) = writer.finish(Some(digest), Some(zxid)).expect("room");

@@ -196,7 +196,7 @@ fn first_snapshot(
     dirs: &Dirs,
     tree: &mut Tree,
 ) -> Result<u64, ServerError> {
-    let head = tree.snapshot_begin();
+    let (walk, head) = tree.snapshot_begin();
     let options = SnapshotOptions { compression: compression(config) };
     let mut writer = SnapshotWriter::create(*disk, &dirs.snap, head.zxid, options, head.sessions.len())?;
     let mut records = Vec::new();
@@ -210,7 +210,7 @@ fn first_snapshot(
     for (id, acl) in &head.acls {
         put_acl(&mut records, *id, acl);
     }
-    while !tree.snapshot_step(usize::MAX, &mut records) {}
+    while !tree.snapshot_step(walk, usize::MAX, &mut records) {}
     writer.push(&records)?;
     let digest = config.digest_enabled.then_some(SnapshotDigest { zxid: Zxid::ZERO, version: 2, digest: 0 });
     let last = config.serialize_last_processed_zxid.then_some(head.zxid);

@@ -83,8 +83,8 @@ fn run(shape: &str, n: usize, fan_out: usize, name_len: usize, data: &[u8]) {
     };
     timed("setData, 1000 warm", n, || (0..n).for_each(|i| set(next(), &paths[i % 1000], data, &mut tree)));
     let mut out = Vec::with_capacity(256 * n);
-    let head = tree.snapshot_begin();
-    timed("snapshot", n, || while !tree.snapshot_step(1000, &mut out) {});
+    let (walk, head) = tree.snapshot_begin();
+    timed("snapshot", n, || while !tree.snapshot_step(walk, 1000, &mut out) {});
     let mut records = Vec::with_capacity(n);
     let mut reader = proto::Reader::new(&out);
     while !reader.rest().is_empty() {

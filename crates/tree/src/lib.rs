@@ -31,6 +31,6 @@ pub use load::{LoadError, TreeLoader};
 pub use nodes::NodeId;
 pub use owner::{Owner, OwnerRules, TTL_MS_MAX};
 pub use quota::{QuotaNumbers, QuotaUsage};
-pub use snapshot::SnapshotHead;
+pub use snapshot::{SnapshotHead, WalkId};
 pub use tree::{Tree, TreeOptions};
 pub use view::Node;

@@ -1,4 +1,7 @@
-//! A picture of the tree at one zxid, taken while transactions go on. Source: storage.md §6.1.
+//! Pictures of the tree at one zxid each, taken while transactions go on. Source: storage.md §6.1.
+//!
+//! Any small number of them may be under way, one for the snapshot of this member and one for each learner that is
+//! sent one; they know nothing of each other, and a tree without any pays one look at an empty list for a change.
 //!
 //! A step writes the next znodes in the order of their ids. Whatever is about to change before its turn has come is
 //! written first, as it was, and shows up at the front of the next step. A znode's parents are always written before
@@ -34,9 +37,14 @@ pub struct SnapshotHead {
     pub acls: Vec<(i64, AclList)>,
 }
 
+/// One picture of many. Only the tree that gave it out knows it, and no number is given out twice there.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct WalkId(u64);
+
 /// A picture under way.
 #[derive(Debug)]
 pub(crate) struct Walk {
+    id: WalkId,
     next: u32,
     end: u32,
     /// A bit per id at or behind `next`: written already, or born since.
@@ -83,27 +91,35 @@ fn write_node(store: &Store, acls: &AclTable, id: NodeId, out: &mut Vec<u8>) {
 }
 
 impl Tree {
-    /// Begins a picture of the tree as it is now. One that was under way is given up.
-    pub fn snapshot_begin(&mut self) -> SnapshotHead {
+    /// Begins a picture of the tree as it is now, beside those under way.
+    ///
+    /// The walk takes a bit for each znode, what was written ahead of its turn, and time with each change, until its
+    /// last step or [`Tree::snapshot_end`]. The head has a copy of all sessions and lists.
+    pub fn snapshot_begin(&mut self) -> (WalkId, SnapshotHead) {
         let end = self.store.nodes.end();
         // Zeroed memory comes from the system untouched, so this takes no time for large trees either.
         let done = vec![0; end.div_ceil(64) as usize];
-        self.walk = Some(Walk { next: 0, end, done, ahead: Vec::new() });
-        SnapshotHead {
+        let id = WalkId(self.walks_begun);
+        self.walks_begun += 1;
+        self.walks.push(Walk { id, next: 0, end, done, ahead: Vec::new() });
+        let head = SnapshotHead {
             zxid: self.last_zxid,
             digest: self.digest,
             sessions: self.sessions.iter().map(|(&session, &timeout_ms)| (session, timeout_ms)).collect(),
             acls: self.acls.all(),
-        }
+        };
+        (id, head)
     }
 
     /// Appends up to about `nodes_max` znodes or 256 KiB to `out`, each as path, data, list id and `StatPersisted`, and whatever
-    /// had to be written ahead; says whether all are out. The first one is the root, whose path is empty.
+    /// had to be written ahead; says whether all are out, which ends the walk. The first one is the root, whose path is
+    /// empty.
     ///
-    /// Without a picture under way there is nothing to append, and all are out.
-    pub fn snapshot_step(&mut self, nodes_max: usize, out: &mut Vec<u8>) -> bool {
-        let Self { walk: under_way, store, acls, .. } = self;
-        let Some(walk) = under_way else { return true };
+    /// Of a picture that has ended there is nothing to append, and all are out.
+    pub fn snapshot_step(&mut self, walk: WalkId, nodes_max: usize, out: &mut Vec<u8>) -> bool {
+        let Self { walks, store, acls, .. } = self;
+        let Some(at) = walks.iter().position(|one| one.id == walk) else { return true };
+        let walk = &mut walks[at];
         out.append(&mut walk.ahead);
         let (mut nodes, mut places) = (0, 0);
         let places_max = nodes_max.saturating_mul(GAPS_PER_NODE);
@@ -119,29 +135,44 @@ impl Tree {
         }
         let all_out = walk.next == walk.end;
         if all_out {
-            *under_way = None;
+            walks.swap_remove(at);
         }
         all_out
     }
 
-    /// Gives the picture up.
-    pub fn snapshot_abandon(&mut self) {
-        self.walk = None;
+    /// Gives a picture up. One that has ended may be ended again.
+    pub fn snapshot_end(&mut self, walk: WalkId) {
+        self.walks.retain(|one| one.id != walk);
     }
 
-    /// Before a znode changes or goes: writes it as it is, if a picture still needs it.
+    /// How many pictures are under way.
+    #[must_use]
+    pub fn snapshots_under_way(&self) -> usize {
+        self.walks.len()
+    }
+
+    /// Before a znode changes or goes: writes it as it is, for each picture that still needs it.
+    #[inline]
     pub(crate) fn save_for_snapshot(&mut self, id: NodeId) {
-        let Self { walk: Some(walk), store, acls, .. } = self else { return };
-        if !walk.is_done(id) {
+        if !self.walks.is_empty() {
+            self.save_for_walks(id);
+        }
+    }
+
+    #[cold]
+    fn save_for_walks(&mut self, id: NodeId) {
+        let Self { walks, store, acls, .. } = self;
+        for walk in walks.iter_mut().filter(|walk| !walk.is_done(id)) {
             let mut ahead = core::mem::take(&mut walk.ahead);
             walk.write(store, acls, id, &mut ahead);
             walk.ahead = ahead;
         }
     }
 
-    /// A znode that was not there when the picture began.
+    /// A znode that was not there when the pictures began.
+    #[inline]
     pub(crate) fn leave_out_of_snapshot(&mut self, id: NodeId) {
-        if let Some(walk) = &mut self.walk {
+        for walk in &mut self.walks {
             walk.mark(id);
         }
     }

@@ -48,7 +48,10 @@ pub struct Tree {
     /// What the tree must be at this zxid: a fuzzy snapshot is not whole before it.
     pub(crate) pending_digest: Option<(Zxid, u64)>,
     pub(crate) data_size: u64,
-    pub(crate) walk: Option<Walk>,
+    /// The pictures being taken. Empty almost always, and then they cost nothing.
+    pub(crate) walks: Vec<Walk>,
+    /// How many there ever were.
+    pub(crate) walks_begun: u64,
 }
 
 impl Tree {
@@ -78,7 +81,8 @@ impl Tree {
             digest_log: DigestLog::default(),
             pending_digest: None,
             data_size: 0,
-            walk: None,
+            walks: Vec::new(),
+            walks_begun: 0,
         }
     }
 
@@ -287,7 +291,7 @@ impl Tree {
             + set(self.sessions.len(), size_of::<(SessionId, i32)>())
             + set(self.ephemerals.len(), size_of::<(SessionId, NodeId)>())
             + set(self.containers.len() + self.ttl_nodes.len() + self.limits.len(), size_of::<NodeId>())
-            + self.walk.as_ref().map_or(0, Walk::memory_bytes)
+            + self.walks.iter().map(Walk::memory_bytes).sum::<usize>()
     }
 
     /// Counts a znode in: digest, size, and the list for its kind.

@@ -8,6 +8,7 @@ use member::Member;
 use proto::{AclList, SessionId, Zxid};
 use store::snapshot::{SnapshotDigest, SnapshotOptions, SnapshotWriter, put_acl, put_session};
 use store::{Dirs, DiskError, SinceSnapshot, SnapshotPolicy, purge};
+use tree::WalkId;
 
 use super::Handle;
 use crate::disk::FileDisk;
@@ -68,6 +69,7 @@ enum Report {
 /// A snapshot being walked.
 #[derive(Clone, Copy, Debug)]
 struct Walk {
+    id: WalkId,
     zxid: Zxid,
     digest: u64,
     walked: bool,
@@ -148,8 +150,8 @@ impl Snapshots {
         if walk.walked {
             return;
         }
-        walk.walked = member.core_mut().tree_mut().snapshot_step(STEP_NODES, &mut self.chunk);
-        let Walk { zxid, digest, walked } = *walk;
+        walk.walked = member.core_mut().tree_mut().snapshot_step(walk.id, STEP_NODES, &mut self.chunk);
+        let Walk { zxid, digest, walked, .. } = *walk;
         if walked || self.chunk.len() >= CHUNK_BYTES {
             let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_BYTES * 5 / 4));
             self.give(Work::Nodes(chunk));
@@ -168,9 +170,9 @@ impl Snapshots {
             self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         log.roll();
         member.core_mut().metrics.snap_count.inc();
-        let head = member.core_mut().tree_mut().snapshot_begin();
+        let (id, head) = member.core_mut().tree_mut().snapshot_begin();
         tracing::info!(zxid = %head.zxid, "Snapshotting");
-        self.walk = Some(Walk { zxid: head.zxid, digest: head.digest, walked: false });
+        self.walk = Some(Walk { id, zxid: head.zxid, digest: head.digest, walked: false });
         self.give(Work::Begin { zxid: head.zxid, sessions: head.sessions, acls: head.acls });
     }
 
@@ -210,8 +212,9 @@ impl Snapshots {
             }
             Report::Failed(error) => {
                 member.core_mut().metrics.snapshot_error_count.inc();
-                member.core_mut().tree_mut().snapshot_abandon();
-                self.walk = None;
+                if let Some(walk) = self.walk.take() {
+                    member.core_mut().tree_mut().snapshot_end(walk.id);
+                }
                 self.held = None;
                 // Znodes of this walk at the front of the next snapshot would make that one worthless.
                 self.chunk.clear();
@@ -222,8 +225,8 @@ impl Snapshots {
 
     /// Gives up what is being written and ends the thread.
     pub(super) fn stop(mut self, member: &mut Member) {
-        if self.walk.take().is_some() {
-            member.core_mut().tree_mut().snapshot_abandon();
+        if let Some(walk) = self.walk.take() {
+            member.core_mut().tree_mut().snapshot_end(walk.id);
         }
         self.work = None;
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
@@ -405,10 +408,10 @@ mod tests {
         let handle = Loop::new().unwrap().handle();
         let mut snapshots = Snapshots::start(plan, FileDisk, handle, SinceSnapshot::default(), 1).unwrap();
         let mut member = member();
-        let head = member.core_mut().tree_mut().snapshot_begin();
-        snapshots.walk = Some(Walk { zxid: head.zxid, digest: head.digest, walked: false });
+        let (id, head) = member.core_mut().tree_mut().snapshot_begin();
+        snapshots.walk = Some(Walk { id, zxid: head.zxid, digest: head.digest, walked: false });
         snapshots.writing = true;
-        member.core_mut().tree_mut().snapshot_step(1, &mut snapshots.chunk);
+        member.core_mut().tree_mut().snapshot_step(id, 1, &mut snapshots.chunk);
         assert!(!snapshots.chunk.is_empty(), "less than a chunk stays here");
         let error = DiskError::NoSpace { path: "/nowhere/snapshot.0".into() };
         snapshots.on_report(Report::Failed(error), &mut member);

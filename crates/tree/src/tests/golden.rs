@@ -91,12 +91,12 @@ fn a_wrong_digest_is_noticed_and_a_foreign_version_is_not_compared() {
 #[test]
 fn a_snapshot_holds_the_bytes_java_writes() {
     let mut tree = written_by_java();
-    let head = tree.snapshot_begin();
+    let (walk, head) = tree.snapshot_begin();
     assert_eq!((head.zxid, head.digest), (Zxid(4), 5_346_163_756));
     assert_eq!(head.sessions, [(SESSION, 30_000)]);
     assert_eq!(head.acls.iter().map(|(id, list)| (*id, list.len())).collect::<Vec<_>>(), [(1, 1), (2, 2)]);
     let mut out = Vec::new();
-    assert!(tree.snapshot_step(100, &mut out));
+    assert!(tree.snapshot_step(walk, 100, &mut out));
     let root = "00000000 00000000 ffffffffffffffff
         0000000000000000 0000000000000000 0000000000000000 0000000000000000
         00000000 00000001 00000000 0000000000000000 0000000000000002";

@@ -10,7 +10,7 @@ use proto::{Buffer, Reader, StatPersisted, Text};
 use super::OPTIONS;
 use super::model::Model;
 use super::script::{Op, any_op};
-use crate::{SnapshotHead, Tree, TreeLoader};
+use crate::{SnapshotHead, Tree, TreeLoader, WalkId};
 
 /// Loads what a snapshot wrote, and checks on the way that parents come first and nothing comes twice.
 pub(super) fn load(head: &SnapshotHead, bytes: &[u8]) -> Tree {
@@ -70,40 +70,73 @@ fn some_ops(most: usize) -> impl Strategy<Value = Ops> {
     prop::collection::vec((any_op(), 1..4_i64), 0..most)
 }
 
+/// A picture, what it must show, and what of it is out.
+struct Taken {
+    walk: WalkId,
+    head: SnapshotHead,
+    then: Model,
+    bytes: Vec<u8>,
+    all_out: bool,
+}
+
+impl Taken {
+    fn begin(tree: &mut Tree) -> Self {
+        let then = model_of(tree);
+        let (walk, head) = tree.snapshot_begin();
+        Self { walk, head, then, bytes: Vec::new(), all_out: false }
+    }
+
+    fn step(&mut self, tree: &mut Tree, nodes_max: usize) {
+        self.all_out = tree.snapshot_step(self.walk, nodes_max, &mut self.bytes);
+    }
+
+    fn check(mut self, tree: &mut Tree) -> Result<(), TestCaseError> {
+        while !self.all_out {
+            self.step(tree, 7);
+        }
+        // What has ended is not begun again.
+        let length = self.bytes.len();
+        self.step(tree, 7);
+        prop_assert!(self.all_out && self.bytes.len() == length);
+        let loaded = load(&self.head, &self.bytes);
+        prop_assert_eq!(loaded.digest(), self.head.digest);
+        prop_assert_eq!(without_usage(&model_of(&loaded)), without_usage(&self.then));
+        Ok(())
+    }
+}
+
 proptest! {
     #[test]
-    fn a_snapshot_is_the_tree_at_its_beginning(
+    fn each_snapshot_is_the_tree_at_its_beginning(
         before in some_ops(80),
-        between in prop::collection::vec((some_ops(8), 1..6_usize), 1..30),
-        abandon in any::<bool>(),
+        between in prop::collection::vec((some_ops(8), 1..6_usize, 0..4_usize), 1..30),
+        give_up in any::<bool>(),
     ) {
         let (mut tree, mut zxid) = (Tree::new(OPTIONS), 0);
         apply(&mut tree, &before, &mut zxid);
-        if abandon {
-            // One that was given up leaves nothing behind.
-            tree.snapshot_begin();
-            tree.snapshot_step(3, &mut Vec::new());
-            tree.snapshot_abandon();
+        let given_up = tree.snapshot_begin().0;
+        tree.snapshot_step(given_up, 3, &mut Vec::new());
+        if give_up {
+            tree.snapshot_end(given_up);
         }
-        let then = model_of(&tree);
-        let head = tree.snapshot_begin();
-        let mut bytes = Vec::new();
-        let mut all_out = false;
-        for (ops, nodes_max) in &between {
+        let mut all = Vec::from([Taken::begin(&mut tree)]);
+        for (ops, nodes_max, which) in &between {
             apply(&mut tree, ops, &mut zxid);
-            all_out = all_out || tree.snapshot_step(*nodes_max, &mut bytes);
+            match all.get_mut(*which) {
+                Some(taken) => taken.step(&mut tree, *nodes_max),
+                None => all.push(Taken::begin(&mut tree)),
+            }
         }
-        while !all_out {
-            all_out = tree.snapshot_step(7, &mut bytes);
+        for taken in all {
+            taken.check(&mut tree)?;
         }
-        let loaded = load(&head, &bytes);
-        prop_assert_eq!(loaded.digest(), head.digest);
-        prop_assert_eq!(without_usage(&model_of(&loaded)), without_usage(&then));
+        tree.snapshot_end(given_up);
+        prop_assert_eq!(tree.snapshots_under_way(), 0);
         // The tree went on as if there had been no snapshot.
         let mut undisturbed = Tree::new(OPTIONS);
         let mut zxid = 0;
         apply(&mut undisturbed, &before, &mut zxid);
-        between.iter().for_each(|(ops, _)| apply(&mut undisturbed, ops, &mut zxid));
+        between.iter().for_each(|(ops, ..)| apply(&mut undisturbed, ops, &mut zxid));
         prop_assert_eq!(model_of(&tree), model_of(&undisturbed));
     }
 }
@@ -115,10 +148,10 @@ fn a_step_of_large_znodes_is_short() {
     for name in ["/a", "/b", "/c"] {
         super::next(&mut tree, super::create(name, &megabyte));
     }
-    tree.snapshot_begin();
+    let walk = tree.snapshot_begin().0;
     let mut steps = 1;
     let mut bytes = Vec::new();
-    while !tree.snapshot_step(512, &mut bytes) {
+    while !tree.snapshot_step(walk, 512, &mut bytes) {
         steps += 1;
     }
     assert!(steps >= 3, "three megabytes in {steps} steps");
