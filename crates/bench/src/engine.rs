@@ -47,7 +47,7 @@ pub(crate) struct Outcome {
     pub(crate) slots: Vec<Latencies>,
     /// Error codes of failed requests and how often they came.
     pub(crate) errors: BTreeMap<i32, u64>,
-    /// The server process at both ends of the counted part.
+    /// The server processes at both ends of the counted part.
     pub(crate) server: Option<(Sample, Sample)>,
     /// When the counted part began.
     pub(crate) begun: Instant,
@@ -79,7 +79,7 @@ struct Schedule {
 /// Runs `load` over the given sessions, and gives them back for further use.
 ///
 /// * `threads`: how many epoll loops share the sessions.
-/// * `pid`: the server, to be looked at when counting begins and ends.
+/// * `pids`: the servers, to be looked at when counting begins and ends.
 /// * `created_before`: for [`crate::load::Pick::OwnSequence`], one per session; missing ones are 0.
 /// * `progress`: told how many answers came so far.
 ///
@@ -89,7 +89,7 @@ pub(crate) fn run(
     load: &Load,
     sessions: &mut [Session],
     threads: usize,
-    pid: Option<u32>,
+    pids: &[u32],
     created_before: &[u64],
     progress: &dyn Fn(u64, Duration),
 ) -> Result<Outcome> {
@@ -123,7 +123,7 @@ pub(crate) fn run(
                 progress(answered.load(Ordering::Relaxed), start.elapsed());
             }
         };
-        let sample = || pid.map(Sample::take).transpose();
+        let sample = || (!pids.is_empty()).then(|| Sample::take(pids)).transpose();
         wait_until(Some(schedule.begin));
         let before = sample()?;
         wait_until(schedule.end);

@@ -24,7 +24,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::measure::Terms;
+use crate::measure::{Target, Terms};
 use crate::plot::{Chart, Curve};
 use crate::progress::Progress;
 use crate::workload::{Tree, WORKLOADS, Workload};
@@ -70,11 +70,12 @@ struct RunOptions {
     /// An id of `list`.
     #[arg(long)]
     workload: String,
-    #[arg(long, default_value = "127.0.0.1:2181", value_parser = resolve)]
-    server: SocketAddr,
-    /// The server's process id; with it CPU per request is measured.
-    #[arg(long)]
-    pid: Option<u32>,
+    /// Several, separated by commas, share the connections.
+    #[arg(long, default_value = "127.0.0.1:2181", value_parser = resolve, value_delimiter = ',')]
+    server: Vec<SocketAddr>,
+    /// The process ids of the servers, separated by commas; with them CPU per request is measured.
+    #[arg(long, value_delimiter = ',')]
+    pid: Vec<u32>,
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
     /// Seconds before counting begins.
@@ -156,11 +157,12 @@ fn run(options: &RunOptions) -> Result<()> {
     workload.depth = options.depth.unwrap_or(workload.depth);
     let progress = Progress::new(workload.id);
     if options.load {
-        measure::load_tree(options.server, workload.tree, &progress)?;
+        let server = options.server.first().context("no server to load")?;
+        measure::load_tree(*server, workload.tree, &progress)?;
     }
+    let target = Target { addrs: options.server.clone(), pids: options.pid.clone() };
     let terms = Terms {
-        server: options.server,
-        pid: options.pid,
+        target: &target,
         warm: Duration::from_secs_f64(options.warm),
         run: Duration::from_secs_f64(options.seconds),
         rate: options.rate,

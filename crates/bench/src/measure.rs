@@ -21,12 +21,19 @@ pub(crate) const SESSION_TIMEOUT_MS: i32 = 600_000;
 const FILL_CONNS: usize = 10;
 const FILL_DEPTH: u32 = 100;
 
+/// What a load goes to: one server, or the members of an ensemble taken as one.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// Connections go to these in turn.
+    pub(crate) addrs: Vec<SocketAddr>,
+    /// The processes whose CPU and bytes are summed, also those that no client talks to; may be empty.
+    pub(crate) pids: Vec<u32>,
+}
+
 /// How a workload is run.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Terms {
-    pub(crate) server: SocketAddr,
-    /// The server's process, for CPU and memory.
-    pub(crate) pid: Option<u32>,
+pub(crate) struct Terms<'a> {
+    pub(crate) target: &'a Target,
     pub(crate) warm: Duration,
     pub(crate) run: Duration,
     /// Requests per second for an open loop; none is a closed loop.
@@ -57,8 +64,8 @@ pub(crate) struct Run {
 }
 
 /// Runs the workload once. The server must hold the workload's tree.
-pub(crate) fn run(workload: &Workload, terms: &Terms, progress: &Progress) -> Result<Run> {
-    let mut sessions = session::open_many(terms.server, workload.conns, SESSION_TIMEOUT_MS)?;
+pub(crate) fn run(workload: &Workload, terms: &Terms<'_>, progress: &Progress) -> Result<Run> {
+    let mut sessions = session::open_over(&terms.target.addrs, workload.conns, SESSION_TIMEOUT_MS)?;
     let created_before = created_before(workload.steps, &mut sessions)?;
     let pace = match terms.rate {
         Some(per_second) => Pace::Open { per_second },
@@ -68,8 +75,9 @@ pub(crate) fn run(workload: &Workload, terms: &Terms, progress: &Progress) -> Re
     let load = Load { steps: workload.steps.to_vec(), pace, until };
     let whole = terms.warm + terms.run;
     let show = |answered, elapsed| progress.at(answered, elapsed, whole);
-    let outcome = engine::run(&load, &mut sessions, terms.threads, terms.pid, &created_before, &show)
-        .with_context(|| format!("workload {}", workload.id))?;
+    let outcome =
+        engine::run(&load, &mut sessions, terms.threads, &terms.target.pids, &created_before, &show)
+            .with_context(|| format!("workload {}", workload.id))?;
     session::close_all(sessions)?;
     Ok(Run { figures: figures(&outcome), outcome })
 }
@@ -179,7 +187,7 @@ pub(crate) fn every_over(
     let steps = vec![Step { call, path, pick: Pick::Each, weight: 1, reply: 0 }];
     let load = Load { steps, pace: Pace::Closed { depth: FILL_DEPTH }, until: Until::Count(count) };
     let show = |answered, _| progress.count(answered, count);
-    let outcome = engine::run(&load, sessions, 1, None, &[], &show)?;
+    let outcome = engine::run(&load, sessions, 1, &[], &[], &show)?;
     let failed: BTreeMap<_, _> = outcome.errors.iter().filter(|&(&code, _)| code != NODE_EXISTS).collect();
     anyhow::ensure!(failed.is_empty(), "errors {failed:?}");
     Ok(())

@@ -11,7 +11,7 @@ use crate::numbers::per;
 /// Length of the clock tick of `/proc/PID/stat`; 100 Hz on every Linux that matters (`USER_HZ`).
 const TICK: Duration = Duration::from_millis(10);
 
-/// A process at one moment.
+/// A process, or several taken as one, at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     /// CPU time of all threads, ended ones included, in ticks of 10 ms.
@@ -23,13 +23,16 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// Looks at the process now.
-    pub(crate) fn take(pid: u32) -> Result<Self> {
-        Ok(Self {
-            ticks: ticks(pid)?,
-            threads: threads(pid)?,
-            written_bytes: written_bytes(pid).unwrap_or(0),
-        })
+    /// Looks at the processes now.
+    pub(crate) fn take(pids: &[u32]) -> Result<Self> {
+        let mut sum = Self { ticks: Duration::ZERO, threads: BTreeMap::new(), written_bytes: 0 };
+        for &pid in pids {
+            sum.ticks += ticks(pid)?;
+            // The ids of threads are unique on the whole machine.
+            sum.threads.extend(threads(pid)?);
+            sum.written_bytes += written_bytes(pid).unwrap_or(0);
+        }
+        Ok(sum)
     }
 
     /// CPU time from `self` to `later`: exact while the same threads live, else within a tick or two.
@@ -161,9 +164,9 @@ mod tests {
     #[test]
     fn own_cpu_time_grows() {
         let pid = std::process::id();
-        let before = Sample::take(pid).unwrap();
+        let before = Sample::take(&[pid]).unwrap();
         let spun = (0..2_000_000_u64).fold(0, |sum: u64, n| sum.wrapping_mul(31).wrapping_add(n));
-        let after = Sample::take(pid).unwrap();
+        let after = Sample::take(&[pid]).unwrap();
         assert!(spun > 0 && after.ticks >= before.ticks && !after.threads.is_empty());
         assert!(resident_bytes(pid).unwrap() > 100_000);
     }

@@ -127,19 +127,24 @@ impl Session {
 
 /// Opens `count` sessions, at most [`WINDOW`] handshakes at a time.
 pub(crate) fn open_many(server: SocketAddr, count: usize, timeout_ms: i32) -> Result<Vec<Session>> {
-    open_each(server, timeout_ms, WINDOW, (0..count).map(|_| None))
+    open_over(&[server], count, timeout_ms)
 }
 
-/// Opens or resumes one session for each item, at most `window` handshakes at a time.
+/// As [`open_many`], over several servers in turn.
+pub(crate) fn open_over(servers: &[SocketAddr], count: usize, timeout_ms: i32) -> Result<Vec<Session>> {
+    open_each(servers, timeout_ms, WINDOW, (0..count).map(|_| None))
+}
+
+/// Opens or resumes one session for each item, on the servers in turn, at most `window` handshakes at a time.
 pub(crate) fn open_each(
-    server: SocketAddr,
+    servers: &[SocketAddr],
     timeout_ms: i32,
     window: usize,
     wanted: impl Iterator<Item = Option<(i64, [u8; 16])>>,
 ) -> Result<Vec<Session>> {
     let mut opening = VecDeque::with_capacity(window);
     let mut sessions = Vec::new();
-    for resume in wanted {
+    for (resume, &server) in wanted.zip(servers.iter().cycle()) {
         if opening.len() == window {
             sessions.extend(opening.pop_front().map(Opening::finish).transpose()?);
         }

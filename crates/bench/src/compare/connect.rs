@@ -63,18 +63,18 @@ pub(crate) fn compare(pair: &Pair, plan: &Plan) -> Result<Vec<Row>> {
 
 fn once(server: &Server) -> Result<Once> {
     let count = COUNT as f64;
-    let before = Sample::take(server.pid())?;
+    let before = Sample::take(&[server.pid()])?;
     let start = Instant::now();
     let sessions = open_many(server.addr, COUNT, SESSION_TIMEOUT_MS)?;
     let rate = count / start.elapsed().as_secs_f64();
-    let cpu_us = before.cpu_until(&Sample::take(server.pid())?).as_secs_f64() * 1e6 / count;
+    let cpu_us = before.cpu_until(&Sample::take(&[server.pid()])?).as_secs_f64() * 1e6 / count;
     let known: Vec<_> = sessions.iter().map(|session| Some((session.id, session.password))).collect();
     for session in &sessions {
         socket2::SockRef::from(&session.stream).set_linger(Some(Duration::ZERO))?;
     }
     drop(sessions);
     let start = Instant::now();
-    let sessions = open_each(server.addr, SESSION_TIMEOUT_MS, STORM, known.into_iter())?;
+    let sessions = open_each(&[server.addr], SESSION_TIMEOUT_MS, STORM, known.into_iter())?;
     let back_s = start.elapsed().as_secs_f64();
     close_all(sessions)?;
     Ok((rate, cpu_us, back_s))

@@ -28,7 +28,8 @@ fn observe(server: &Server, id: &str) -> Result<String> {
     let workload = Workload::find(id).context("a workload of the table")?;
     let run = Duration::from_secs(2);
     let warm = Duration::from_millis(200);
-    let terms = Terms { server: server.addr, pid: Some(server.pid()), warm, run, rate: None, threads: 1 };
+    let target = server.target();
+    let terms = Terms { target: &target, warm, run, rate: None, threads: 1 };
     let calls = "trace=fdatasync,fsync,sync_file_range,msync";
     let mut command = Command::new("strace");
     command.args(["-f", "-c", "-U", "calls,name", "-e", calls, "-p", &server.pid().to_string()]);

@@ -59,13 +59,13 @@ fn notify(server: &Server, watchers: usize, warm: usize) -> Result<(f64, f64)> {
         for session in &mut sessions {
             ensure!(session.receive()?.err == 0, "setting a watch failed");
         }
-        let before = Sample::take(server.pid())?;
+        let before = Sample::take(&[server.pid()])?;
         let start = Instant::now();
         let reply = setter.call(Call::Set { size: 100 }, PATH)?;
         ensure!(reply.err == 0, "setData: error {}", reply.err);
         sessions.iter_mut().try_for_each(Session::event)?;
         let elapsed = start.elapsed();
-        let cpu = before.cpu_until(&Sample::take(server.pid())?);
+        let cpu = before.cpu_until(&Sample::take(&[server.pid()])?);
         times.push((elapsed.as_secs_f64() * 1e3, cpu.as_secs_f64() * 1e6 / (watchers as f64)));
     }
     close_all(sessions)?;

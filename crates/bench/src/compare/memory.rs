@@ -107,7 +107,7 @@ pub(crate) fn overwrite(pair: &Pair, plan: &Plan) -> Result<String> {
         let mut sessions = open_many(server.addr, 10, SESSION_TIMEOUT_MS)?;
         let progress = Progress::new("overwrite");
         let show = |answered, _| progress.count(answered, count);
-        let outcome = engine::run(&load, &mut sessions, 1, None, &[], &show)?;
+        let outcome = engine::run(&load, &mut sessions, 1, &[], &[], &show)?;
         ensure!(outcome.errors.is_empty(), "overwriting: errors {:?}", outcome.errors);
         close_all(sessions)?;
     }

@@ -253,7 +253,7 @@ fn small(plan: &Plan, rows: &mut Table, notes: &mut Vec<String>) -> Result<()> {
         rows.push(memory::watches_of_many_sessions(&pair)?);
     }
     for workload in workloads {
-        rows.push(rounds::compare(workload, &pair.apache, &pair.ours, plan)?);
+        rows.push(rounds::compare(workload, &pair.apache.target(), &pair.ours.target(), plan)?);
     }
     if plan.wants("W2") {
         notes.push(durability::note(&pair)?);
@@ -287,7 +287,7 @@ fn large(plan: &Plan, rows: &mut Table, notes: &mut Vec<String>) -> Result<()> {
         rows.push(memory::watches_of_many_paths(&pair)?);
     }
     for workload in workloads {
-        rows.push(rounds::compare(workload, &pair.apache, &pair.ours, plan)?);
+        rows.push(rounds::compare(workload, &pair.apache.target(), &pair.ours.target(), plan)?);
     }
     if plan.wants("SNAP") {
         snapshot::compare(&pair, plan)?.into_iter().for_each(|row| rows.push(row));

@@ -7,9 +7,9 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::report::Row;
-use super::server::{Awake, ProbeServer, Server};
+use super::server::{Awake, ProbeServer};
 use super::{Plan, STEAL_MAX_PERCENT};
-use crate::measure::{self, Figures, Run, Terms};
+use crate::measure::{self, Figures, Run, Target, Terms};
 use crate::numbers::{median, short};
 use crate::plot::{self, Chart, Curve};
 use crate::process::{Disturbance, Machine};
@@ -41,26 +41,29 @@ impl Round {
 }
 
 /// Runs all rounds of a workload and draws its plot.
-pub(crate) fn compare(workload: &Workload, apache: &Server, ours: &Server, plan: &Plan) -> Result<Row> {
+pub(crate) fn compare(workload: &Workload, apache: &Target, ours: &Target, plan: &Plan) -> Result<Row> {
     let probe = ProbeServer::start(workload, &plan.work.join("probe"))?;
     let awake = Awake::start(workload.depth == 1)?;
     let progress = Progress::new(workload.id);
-    let terms =
-        |addr, pid, warm, run| Terms { server: addr, pid: Some(pid), warm, run, rate: None, threads: 1 };
+    let limit = probe.target();
+    let sides = [apache, ours, &limit];
     // The whole warm-up of the JVM, under this very workload.
-    measure::run(workload, &terms(apache.addr, apache.pid(), plan.java_warm, plan.warm), &progress)?;
+    let warming = Terms { target: apache, warm: plan.java_warm, run: plan.warm, rate: None, threads: 1 };
+    measure::run(workload, &warming, &progress)?;
 
-    let mut taking_part = vec![apache.pid(), ours.pid(), probe.pid(), std::process::id()];
+    let mut taking_part: Vec<u32> = sides.iter().flat_map(|side| side.pids.clone()).collect();
+    taking_part.push(std::process::id());
     taking_part.extend(awake.pids());
-    let sides = [(apache.addr, apache.pid()), (ours.addr, ours.pid()), (probe.addr, probe.pid())];
     let mut rounds = Vec::new();
     let mut last = None;
     while rounds.iter().filter(|round: &&Round| round.kept).count() < plan.rounds
         && rounds.len() < 2 * plan.rounds
     {
         let machine = Machine::take()?;
-        let [first, second, third] = sides
-            .map(|(addr, pid)| measure::run(workload, &terms(addr, pid, plan.warm, plan.run), &progress));
+        let [first, second, third] = sides.map(|target| {
+            let terms = Terms { target, warm: plan.warm, run: plan.run, rate: None, threads: 1 };
+            measure::run(workload, &terms, &progress)
+        });
         let runs = [first?, second?, third?];
         let disturbance = machine.disturbance(&taking_part)?;
         let kept = disturbance.steal_percent <= STEAL_MAX_PERCENT

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::measure::SESSION_TIMEOUT_MS;
+use crate::measure::{SESSION_TIMEOUT_MS, Target};
 use crate::session::{Opening, close_all};
 use crate::wire::Call;
 use crate::workload::Workload;
@@ -85,6 +85,11 @@ impl Server {
     /// The process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The server as what a load goes to.
+    pub(crate) fn target(&self) -> Target {
+        Target { addrs: vec![self.addr], pids: vec![self.pid()] }
     }
 
     /// kill -9.
@@ -167,7 +172,7 @@ fn free_address() -> Result<SocketAddr> {
 
 /// A probe server for one workload; killed when dropped.
 pub(crate) struct ProbeServer {
-    pub(crate) addr: SocketAddr,
+    addr: SocketAddr,
     child: Child,
 }
 
@@ -190,9 +195,9 @@ impl ProbeServer {
         Ok(Self { addr, child })
     }
 
-    /// The process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    /// The probe as what a load goes to.
+    pub(crate) fn target(&self) -> Target {
+        Target { addrs: vec![self.addr], pids: vec![self.child.id()] }
     }
 }
 

@@ -133,7 +133,7 @@ fn drive(
     let mut sessions = open_many(server.addr, shape.0, SESSION_TIMEOUT_MS)?;
     let until = Until::Time { warm: Duration::from_millis(500), run };
     let load = Load { steps, pace: Pace::Closed { depth: shape.1 }, until };
-    let outcome = engine::run(&load, &mut sessions, 1, Some(server.pid()), &[], &|_, _| ())?;
+    let outcome = engine::run(&load, &mut sessions, 1, &[server.pid()], &[], &|_, _| ())?;
     close_all(sessions)?;
     Ok(outcome)
 }

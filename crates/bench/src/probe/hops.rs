@@ -33,12 +33,12 @@ pub(crate) fn sends(sockets: usize) -> Result<Sends> {
     let mut best = Sends { sockets, last_read_ms: f64::INFINITY, send_us: f64::INFINITY };
     let pid = std::process::id();
     for _ in 0..5 {
-        let before = Sample::take(pid)?;
+        let before = Sample::take(&[pid])?;
         let start = Instant::now();
         for (near, _) in &mut pairs {
             near.write_all(&FRAME)?;
         }
-        let cpu = before.cpu_until(&Sample::take(pid)?);
+        let cpu = before.cpu_until(&Sample::take(&[pid])?);
         for (_, far) in &mut pairs {
             far.read_exact(&mut [0; FRAME.len()])?;
         }
