@@ -22,6 +22,6 @@ pub(crate) fn bench(words: &[String]) -> Result<()> {
     compare.current_dir(repository()).arg("compare");
     compare.arg("--apache-classpath").arg(tools_dir().join(format!("apache-{newest}.classpath")));
     compare.arg("--server").arg(release_program("oxkeeper"));
-    compare.arg("--out").arg("bench/RESULTS.md").args(rest);
+    compare.args(rest);
     run(&mut compare)
 }

@@ -28,7 +28,7 @@ cargo xtask COMMAND
          [--target T]         oxkeeper (default), apache, or a release such as apache-3.8.6
          [--rounds N]         crashes of the kill9 lane, scripts of the differential lane
   fuzz [--seconds N]          run each fuzz target for N seconds (default 600), two at a time
-  bench --against apache      compare speed and memory with Apache, write bench/RESULTS.md
+  bench --against apache      compare speed and memory with Apache, write bench/RESULTS.md (--ensemble: three members, bench/ENSEMBLE.md)
 ";
 
 /// Says what came out as an exit code: 0, or 1 with the error on stderr.

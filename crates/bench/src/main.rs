@@ -27,7 +27,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::measure::{Target, Terms};
 use crate::plot::{Chart, Curve};
 use crate::progress::Progress;
-use crate::workload::{Tree, WORKLOADS, Workload};
+use crate::workload::{ENSEMBLE_WORKLOADS, Tree, WORKLOADS, Workload};
 
 /// Load, limits and comparison for ZooKeeper-compatible servers.
 #[derive(Debug, Parser)]
@@ -142,10 +142,10 @@ fn raise_file_limit() {
 }
 
 fn list() -> Result<()> {
-    for workload in WORKLOADS {
+    for workload in WORKLOADS.iter().chain(ENSEMBLE_WORKLOADS) {
         let shape = format!("{}x{}", workload.conns, workload.depth);
         let limit = workload.limit.id();
-        say::line(&format!("{:<10} {shape:>8}  {limit}  {}", workload.id, workload.what))?;
+        say::line(&format!("{:<13} {shape:>8}  {limit}  {}", workload.id, workload.what))?;
     }
     Ok(())
 }

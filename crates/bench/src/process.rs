@@ -35,6 +35,11 @@ impl Sample {
         Ok(sum)
     }
 
+    /// CPU time of a process since its start, to a tick or two.
+    pub(crate) fn since_start(pid: u32) -> Result<Duration> {
+        ticks(pid)
+    }
+
     /// CPU time from `self` to `later`: exact while the same threads live, else within a tick or two.
     pub(crate) fn cpu_until(&self, later: &Self) -> Duration {
         if self.threads.keys().eq(later.threads.keys()) {

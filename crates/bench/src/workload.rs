@@ -21,6 +21,8 @@ pub(crate) enum Limit {
     Echo,
     /// Echo that has each batch of writes on disk before it answers.
     LogEcho,
+    /// The same with two followers, one of which must have the batch on disk, too.
+    QuorumEcho,
 }
 
 impl Limit {
@@ -29,8 +31,17 @@ impl Limit {
         match self {
             Self::Echo => "L1",
             Self::LogEcho => "L3",
+            Self::QuorumEcho => "L4",
         }
     }
+}
+
+/// Which members of an ensemble the connections go to; one server alone is all of them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Via {
+    All,
+    Leader,
+    Follower,
 }
 
 /// A figure of merit: ours divided by Apache's or by the probe's.
@@ -40,6 +51,8 @@ pub(crate) enum Measure {
     OpsOfJava,
     /// Server CPU per operation, of Apache's.
     CpuOfJava,
+    /// Median latency, of Apache's.
+    P50OfJava,
     /// Operations per second, of the probe's.
     OpsOfLimit,
     /// Server CPU per operation, of the probe's.
@@ -72,6 +85,7 @@ pub(crate) struct Workload {
     pub(crate) conns: usize,
     pub(crate) depth: u32,
     pub(crate) tree: Tree,
+    pub(crate) via: Via,
     pub(crate) limit: Limit,
     pub(crate) bars: &'static [Bar],
 }
@@ -79,7 +93,7 @@ pub(crate) struct Workload {
 impl Workload {
     /// The workload of this id, capital or small.
     pub(crate) fn find(id: &str) -> Option<&'static Self> {
-        WORKLOADS.iter().find(|workload| workload.id.eq_ignore_ascii_case(id))
+        WORKLOADS.iter().chain(ENSEMBLE_WORKLOADS).find(|workload| workload.id.eq_ignore_ascii_case(id))
     }
 
     /// Bytes behind the reply header for each opcode of the mix.
@@ -240,7 +254,7 @@ const fn aim(measure: Measure, aim: f64) -> Bar {
     Bar { measure, must: None, aim: Some(aim) }
 }
 
-use Measure::{CpuOfJava, CpuOfLimit, OpsOfJava, OpsOfLimit, P50OfLimit};
+use Measure::{CpuOfJava, CpuOfLimit, OpsOfJava, OpsOfLimit, P50OfJava, P50OfLimit};
 
 const K2_BARS: &[Bar] = &[bar(OpsOfLimit, 0.7, 0.9)];
 const K2_MANY_BARS: &[Bar] = &[bar(OpsOfLimit, 0.7, 0.9), must(CpuOfJava, 1.0 / 4.0)];
@@ -259,13 +273,26 @@ const fn line(
     limit: Limit,
     bars: &'static [Bar],
 ) -> Workload {
-    Workload { id, what, steps, conns: shape.0, depth: shape.1, tree, limit, bars }
+    Workload { id, what, steps, conns: shape.0, depth: shape.1, tree, via: Via::All, limit, bars }
 }
 
-use Limit::{Echo, LogEcho};
+/// As [`line`], for three members with the small tree.
+const fn ensemble(
+    id: &'static str,
+    what: &'static str,
+    steps: &'static [Step],
+    shape: (usize, u32),
+    via: Via,
+    limit: Limit,
+    bars: &'static [Bar],
+) -> Workload {
+    Workload { id, what, steps, conns: shape.0, depth: shape.1, tree: Small, via, limit, bars }
+}
+
+use Limit::{Echo, LogEcho, QuorumEcho};
 use Tree::{Large, Small};
 
-/// All of them.
+/// All that one server alone is measured with.
 #[rustfmt::skip]
 pub(crate) const WORKLOADS: &[Workload] = &[
     line("R1", "getData 100 B", GET, (10, 50), Small, Echo,
@@ -303,6 +330,22 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         &[bar(OpsOfJava, 5.0, 10.0), must(CpuOfJava, 1.0 / 10.0)]),
 ];
 
+const E_W1_BARS: &[Bar] = &[must(P50OfJava, 0.7), must(CpuOfJava, 1.0 / 3.0), aim(P50OfLimit, 1.2)];
+
+/// All that three members are measured with.
+#[rustfmt::skip]
+pub(crate) const ENSEMBLE_WORKLOADS: &[Workload] = &[
+    ensemble("E-R", "getData 100 B", GET, (12, 50), Via::All, Echo, &[bar(OpsOfJava, 10.0, 20.0)]),
+    ensemble("E-W1-leader", "setData 100 B on the leader", SET, (1, 1), Via::Leader, QuorumEcho, E_W1_BARS),
+    ensemble("E-W1-follower", "setData 100 B on a follower", SET, (1, 1), Via::Follower, QuorumEcho, E_W1_BARS),
+    ensemble("E-W2", "setData 100 B", SET, (33, 1), Via::All, QuorumEcho,
+        &[must(OpsOfJava, 3.0), must(CpuOfJava, 1.0 / 5.0), aim(OpsOfLimit, 0.8)]),
+    ensemble("E-W3", "setData 100 B", SET, (12, 100), Via::All, QuorumEcho,
+        &[bar(OpsOfJava, 6.0, 12.0), must(CpuOfJava, 1.0 / 12.0)]),
+    ensemble("E-M-12x50", "get 90 %, set 10 %", GET_90_SET_10, (12, 50), Via::All, QuorumEcho, &[must(OpsOfJava, 8.0)]),
+    ensemble("E-M-33x1", "get 90 %, set 10 %", GET_90_SET_10, (33, 1), Via::All, QuorumEcho, &[must(OpsOfJava, 3.0)]),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,14 +353,15 @@ mod tests {
 
     #[test]
     fn ids_are_unique_and_found_in_any_case() {
-        let ids: BTreeSet<_> = WORKLOADS.iter().map(|workload| workload.id).collect();
-        assert_eq!(ids.len(), WORKLOADS.len());
+        let all = || WORKLOADS.iter().chain(ENSEMBLE_WORKLOADS);
+        let ids: BTreeSet<_> = all().map(|workload| workload.id).collect();
+        assert_eq!(ids.len(), all().count());
         assert_eq!(Workload::find("r1K").unwrap().id, "R1k");
     }
 
     #[test]
     fn a_must_is_never_harder_than_its_aim() {
-        for bar in WORKLOADS.iter().flat_map(|workload| workload.bars) {
+        for bar in WORKLOADS.iter().chain(ENSEMBLE_WORKLOADS).flat_map(|workload| workload.bars) {
             if let (Some(must), Some(aim)) = (bar.must, bar.aim) {
                 assert!(if bar.measure.rises() { must < aim } else { must > aim });
             }

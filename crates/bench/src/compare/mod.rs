@@ -1,9 +1,11 @@
 //! Apache's server, ours and the limit probes, measured side by side on this machine.
 //!
 //! Three phases, each with fresh servers: empty (start, idle sessions, connecting), the small tree, the large tree.
+//! Ensembles have their own, see [`ensemble`].
 
 mod connect;
 mod durability;
+mod ensemble;
 mod fan;
 mod memory;
 mod report;
@@ -21,7 +23,7 @@ use clap::Args;
 use crate::measure;
 use crate::progress::Progress;
 use crate::say;
-use crate::workload::{FILLS, Tree, WORKLOADS, Workload, main_fill};
+use crate::workload::{ENSEMBLE_WORKLOADS, FILLS, Tree, WORKLOADS, Workload, main_fill};
 use report::Row;
 use server::{Kind, Server};
 
@@ -37,9 +39,12 @@ pub(crate) struct CompareOptions {
     /// The server to compare, started as `BINARY zoo.cfg`.
     #[arg(long)]
     server: PathBuf,
-    /// The table to write; results.json and plots/ go beside it.
-    #[arg(long, default_value = "bench/RESULTS.md")]
-    out: PathBuf,
+    /// Compares three members of each in place of one server.
+    #[arg(long)]
+    ensemble: bool,
+    /// The table to write, bench/RESULTS.md or bench/ENSEMBLE.md; its JSON and plots/ go beside it.
+    #[arg(long)]
+    out: Option<PathBuf>,
     /// Where the servers keep their data; must be on the file system to be measured.
     #[arg(long, default_value = "target/bench")]
     work: PathBuf,
@@ -67,6 +72,7 @@ pub(crate) struct CompareOptions {
 
 /// The options, worked out.
 pub(crate) struct Plan {
+    ensemble: bool,
     class_path: String,
     binary: PathBuf,
     out: PathBuf,
@@ -92,10 +98,12 @@ impl Plan {
         std::fs::create_dir_all(&options.work)?;
         let (rounds, run_ms, java_warm_s) = if options.quick { (3, 1_200, 10) } else { (5, 1_500, 20) };
         let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let usual_out = if options.ensemble { "bench/ENSEMBLE.md" } else { "bench/RESULTS.md" };
         Ok(Self {
+            ensemble: options.ensemble,
             class_path: class_path.trim().to_owned(),
             binary: binary.with_context(|| format!("no server {}", options.server.display()))?,
-            out: options.out,
+            out: options.out.unwrap_or_else(|| usual_out.into()),
             work: options.work.canonicalize()?,
             only: options.only,
             quick: options.quick,
@@ -114,6 +122,12 @@ impl Plan {
     /// The directory of the report.
     fn out_dir(&self) -> &Path {
         self.out.parent().unwrap_or(Path::new("."))
+    }
+
+    /// The raw figures of the report.
+    fn json(&self) -> PathBuf {
+        let stem = self.out.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+        self.out.with_file_name(format!("{stem}.json"))
     }
 
     fn wants(&self, id: &str) -> bool {
@@ -139,16 +153,25 @@ impl Plan {
         )
     }
 
-    /// A fresh pair of servers on empty directories.
-    fn pair(&self, tree: Tree) -> Result<Pair> {
+    /// Apache's server, with the heap for this tree.
+    fn apache(&self, tree: Tree) -> Kind {
         let heap = if tree == Tree::Large { &self.heap_large } else { &self.heap_small };
-        let apache = Kind::Apache {
+        Kind::Apache {
             class_path: self.class_path.clone(),
             heap: heap.clone(),
             collector: self.collector.clone(),
-        };
-        let ours = Kind::Ours { binary: self.binary.clone() };
-        Ok(Pair { apache: Server::start(&apache, &self.work)?, ours: Server::start(&ours, &self.work)? })
+        }
+    }
+
+    /// Our server.
+    fn ours(&self) -> Kind {
+        Kind::Ours { binary: self.binary.clone() }
+    }
+
+    /// A fresh pair of servers on empty directories.
+    fn pair(&self, tree: Tree) -> Result<Pair> {
+        let apache = Server::start(&self.apache(tree), &self.work)?;
+        Ok(Pair { apache, ours: Server::start(&self.ours(), &self.work)? })
     }
 }
 
@@ -161,16 +184,21 @@ pub(crate) struct Pair {
 /// Runs the whole comparison. The report is written anew after each phase, so that an aborted run leaves one.
 pub(crate) fn run(options: CompareOptions) -> Result<()> {
     let plan = Plan::new(options)?;
+    let (workloads, scenarios, phases): (_, &[&str], &[Phase]) = if plan.ensemble {
+        (ENSEMBLE_WORKLOADS, &ensemble::SCENARIOS, &ensemble::PHASES)
+    } else {
+        (WORKLOADS, &SCENARIOS, &[empty, small, large])
+    };
     let known = |part: &String| {
         let begins = |id: &str| id.to_ascii_lowercase().starts_with(&part.to_ascii_lowercase());
-        WORKLOADS.iter().any(|workload| begins(workload.id)) || SCENARIOS.iter().any(|id| begins(id))
+        workloads.iter().any(|workload| begins(workload.id)) || scenarios.iter().any(|id| begins(id))
     };
     let unknown: Vec<_> = plan.only.iter().filter(|part| !known(part)).collect();
-    ensure!(unknown.is_empty(), "no workload or scenario {unknown:?}; see `list` and {SCENARIOS:?}");
+    ensure!(unknown.is_empty(), "no workload or scenario {unknown:?}; see `list` and {scenarios:?}");
 
     let mut rows = Table::default();
     let mut notes = vec![probe_note(&plan)?];
-    for phase in [empty as Phase, small, large] {
+    for phase in phases {
         let result = phase(&plan, &mut rows, &mut notes);
         if let Err(error) = &result {
             notes.push(format!("**Aborted**: {error:#}"));
@@ -183,7 +211,7 @@ pub(crate) fn run(options: CompareOptions) -> Result<()> {
 
 /// The lines so far; each is told as it comes.
 #[derive(Default)]
-struct Table(Vec<Row>);
+pub(crate) struct Table(Vec<Row>);
 
 impl Table {
     fn push(&mut self, row: Row) {

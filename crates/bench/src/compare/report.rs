@@ -54,16 +54,14 @@ pub(crate) fn at_least(value: f64, must: f64, aim: Option<f64>) -> String {
     }
 }
 
-/// Writes RESULTS.md and, beside it, results.json.
+/// Writes the table and, beside it, the JSON of the same name.
 pub(crate) fn write(plan: &Plan, rows: &[Row], notes: &[String]) -> Result<()> {
     fs::create_dir_all(plan.out_dir())?;
     let machine = machine(plan);
+    let json = plan.json();
+    let raw_name = json.file_name().unwrap_or_default().to_string_lossy();
     let mut text = String::new();
-    writeln!(
-        text,
-        "# Results\n\nWritten by `{}`; raw figures in [results.json](results.json).\n",
-        plan.command
-    )?;
+    writeln!(text, "# Results\n\nWritten by `{}`; raw figures in [{raw_name}]({raw_name}).\n", plan.command)?;
     for (name, value) in &machine {
         writeln!(text, "- {name}: {value}")?;
     }
@@ -105,7 +103,7 @@ pub(crate) fn write(plan: &Plan, rows: &[Row], notes: &[String]) -> Result<()> {
         machine.into_iter().map(|(name, value)| (name, value.into())).collect();
     let raw =
         serde_json::json!({ "command": plan.command, "machine": machine, "rows": rows, "notes": notes });
-    fs::write(plan.out_dir().join("results.json"), serde_json::to_string_pretty(&raw)?)?;
+    fs::write(json, serde_json::to_string_pretty(&raw)?)?;
     Ok(())
 }
 

@@ -33,6 +33,7 @@ impl Round {
         match measure {
             Measure::OpsOfJava => self.ours.ops_per_second / self.apache.ops_per_second,
             Measure::CpuOfJava => cpu(&self.ours) / cpu(&self.apache),
+            Measure::P50OfJava => self.ours.p50_us / self.apache.p50_us,
             Measure::OpsOfLimit => self.ours.ops_per_second / self.limit.ops_per_second,
             Measure::CpuOfLimit => cpu(&self.ours) / cpu(&self.limit),
             Measure::P50OfLimit => self.ours.p50_us / self.limit.p50_us,
@@ -114,9 +115,10 @@ fn row(workload: &Workload, rounds: &[Round]) -> Row {
         ours: cell(|round| &round.ours),
         limit: format!("{}: {}", workload.limit.id(), cell(|round| &round.limit)),
         ratio: format!(
-            "{}x op/s, 1/{} CPU",
+            "{}x op/s, 1/{} CPU, {} x p50",
             short(ratio(Measure::OpsOfJava)),
-            short(1.0 / ratio(Measure::CpuOfJava))
+            short(1.0 / ratio(Measure::CpuOfJava)),
+            short(ratio(Measure::P50OfJava))
         ),
         of_limit: format!(
             "{:.0} % op/s, {} x CPU, {} x p50",
@@ -164,13 +166,13 @@ fn name(measure: Measure) -> &'static str {
     match measure {
         Measure::OpsOfJava | Measure::OpsOfLimit => "op/s",
         Measure::CpuOfJava | Measure::CpuOfLimit => "CPU",
-        Measure::P50OfLimit => "p50",
+        Measure::P50OfJava | Measure::P50OfLimit => "p50",
     }
 }
 
 fn quantity(measure: Measure, value: f64) -> String {
     match measure {
-        Measure::OpsOfJava => format!("{}x", short(value)),
+        Measure::OpsOfJava | Measure::P50OfJava => format!("{}x", short(value)),
         Measure::CpuOfJava => format!("1/{}", short(1.0 / value)),
         Measure::OpsOfLimit => format!("{:.0} % of the limit", 100.0 * value),
         Measure::CpuOfLimit | Measure::P50OfLimit => format!("{} x the limit", short(value)),

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::measure::{SESSION_TIMEOUT_MS, Target};
 use crate::session::{Opening, close_all};
 use crate::wire::Call;
-use crate::workload::Workload;
+use crate::workload::{Limit, Workload};
 
 /// The longest any server may take to its first reply.
 const START_PATIENCE: Duration = Duration::from_secs(180);
@@ -69,17 +69,18 @@ pub(crate) struct Server {
 impl Server {
     /// Starts on an empty data directory below `root` and waits for the first reply.
     pub(crate) fn start(kind: &Kind, root: &Path) -> Result<Self> {
-        let dir = root.join(kind.name());
-        if dir.exists() {
-            fs::remove_dir_all(&dir)?;
-        }
-        fs::create_dir_all(&dir)?;
+        let dir = empty_dir(root.join(kind.name()))?;
         let addr = free_address()?;
-        fs::write(dir.join("zoo.cfg"), config(&dir, addr))?;
-        let child = spawn(kind, &dir)?;
-        let mut server = Self { kind: kind.clone(), addr, dir, child };
+        let mut server = Self::begin(kind, dir, addr, "")?;
         server.first_reply("/")?;
         Ok(server)
+    }
+
+    /// Starts on what `dir` holds and waits for nothing. `more`: lines of the configuration beside those all have.
+    pub(crate) fn begin(kind: &Kind, dir: PathBuf, addr: SocketAddr, more: &str) -> Result<Self> {
+        fs::write(dir.join("zoo.cfg"), config(&dir, addr) + more)?;
+        let child = spawn(kind, &dir)?;
+        Ok(Self { kind: kind.clone(), addr, dir, child })
     }
 
     /// The process.
@@ -92,7 +93,12 @@ impl Server {
         Target { addrs: vec![self.addr], pids: vec![self.pid()] }
     }
 
-    /// kill -9.
+    /// kill -9 without waiting until the kernel has taken the process apart.
+    pub(crate) fn strike(&mut self) -> Result<()> {
+        Ok(self.child.kill()?)
+    }
+
+    /// kill -9, and the end of it.
     pub(crate) fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
@@ -107,7 +113,8 @@ impl Server {
         Ok(start.elapsed())
     }
 
-    fn first_reply(&mut self, path: &str) -> Result<()> {
+    /// Waits until it answers that `path` is there.
+    pub(crate) fn first_reply(&mut self, path: &str) -> Result<()> {
         let deadline = Instant::now() + START_PATIENCE;
         loop {
             // A server that loads its data may refuse, accept and close, or accept and never answer.
@@ -165,45 +172,70 @@ fn config(dir: &Path, addr: SocketAddr) -> String {
     )
 }
 
+/// A directory with nothing in it.
+pub(crate) fn empty_dir(dir: PathBuf) -> Result<PathBuf> {
+    if dir.exists() {
+        fs::remove_dir_all(&dir)?;
+    }
+    fs::create_dir_all(&dir)?;
+    Ok(dir)
+}
+
 /// A loopback port nobody listens on now.
-fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-/// A probe server for one workload; killed when dropped.
+/// A probe server for one workload, with its followers; killed when dropped.
 pub(crate) struct ProbeServer {
     addr: SocketAddr,
-    child: Child,
+    children: Vec<Child>,
 }
 
 impl ProbeServer {
-    /// Starts L1 or L3 with the workload's reply sizes, its log in `dir`.
+    /// Starts L1, L3 or L4 with the workload's reply sizes, its logs below `dir`.
     pub(crate) fn start(workload: &Workload, dir: &Path) -> Result<Self> {
-        let mut command = leashed(std::env::current_exe()?.as_os_str());
-        command.args(["probe", workload.limit.id()]);
-        if workload.limit == crate::workload::Limit::LogEcho {
-            command.arg("--dir").arg(dir);
+        let mut probe = Self { addr: SocketAddr::from(([0; 4], 0)), children: Vec::new() };
+        let mut arguments = vec![workload.limit.id().to_owned()];
+        if workload.limit != Limit::Echo {
+            arguments.extend(["--dir".to_owned(), dir.to_string_lossy().into_owned()]);
+        }
+        if workload.limit == Limit::QuorumEcho {
+            for follower in ["follower-1", "follower-2"] {
+                let dir = dir.join(follower).to_string_lossy().into_owned();
+                let addr = probe.add(&["L4-follower".to_owned(), "--dir".to_owned(), dir])?;
+                arguments.extend(["--follower".to_owned(), addr.to_string()]);
+            }
         }
         for (opcode, bytes) in workload.replies() {
-            command.arg("--reply").arg(format!("{opcode}={bytes}"));
+            arguments.extend(["--reply".to_owned(), format!("{opcode}={bytes}")]);
         }
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        let mut line = String::new();
+        probe.addr = probe.add(&arguments)?;
+        Ok(probe)
+    }
+
+    /// Starts one process; the address it tells.
+    fn add(&mut self, arguments: &[String]) -> Result<SocketAddr> {
+        let mut command = leashed(std::env::current_exe()?.as_os_str());
+        command.arg("probe").args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn()?;
         let stdout = child.stdout.take().context("a piped child has a standard output")?;
+        self.children.push(child);
+        let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        let addr = line.trim().parse().context("the probe did not say its address")?;
-        Ok(Self { addr, child })
+        line.trim().parse().context("the probe did not say its address")
     }
 
     /// The probe as what a load goes to.
     pub(crate) fn target(&self) -> Target {
-        Target { addrs: vec![self.addr], pids: vec![self.child.id()] }
+        Target { addrs: vec![self.addr], pids: self.children.iter().map(Child::id).collect() }
     }
 }
 
 impl Drop for ProbeServer {
     fn drop(&mut self) {
-        kill(&mut self.child);
+        // The last started first: a leader does not outlive its followers in peace.
+        self.children.iter_mut().rev().for_each(kill);
     }
 }
 

@@ -1,27 +1,27 @@
-//! L1 and L3: the least that a server can do for a request.
+//! L1, L3 and L4: the least that a server can do for a request.
 //!
 //! Per wake: read what each ready connection has, append the write requests among it to one buffer, put that buffer
 //! on disk with one `pwrite` and one `fdatasync`, then answer each connection with one write. Connections that sent
 //! only reads are answered before the disk is asked.
+//!
+//! L4 sends the buffer to two followers before it syncs, and answers when one of them has it on disk too.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
+use super::log::Log;
+use super::quorum::{Held, Quorum};
 use crate::engine::write_some;
 use crate::wire::{self, Frame, opcode};
 
 const LISTENER: Token = Token(usize::MAX);
 const READ_BYTES: usize = 64 * 1024;
-/// The log starts over at its beginning; a log of this size is what the original preallocates.
-const LOG_BYTES: u64 = 64 * 1024 * 1024;
 
 struct Peer {
     stream: TcpStream,
@@ -30,25 +30,27 @@ struct Peer {
     partial: Vec<u8>,
     out: Vec<u8>,
     sent: usize,
+    /// Answers of this connection that wait for a quorum; later ones wait behind them.
+    held: usize,
 }
 
 struct Echo {
     /// Whole reply frames by opcode, with xid 0.
     replies: BTreeMap<i32, Vec<u8>>,
     log: Option<Log>,
+    quorum: Option<Quorum>,
     peers: Vec<Option<Peer>>,
     free: Vec<usize>,
     next_session: i64,
 }
 
-struct Log {
-    file: File,
-    at: u64,
-    batch: Vec<u8>,
-}
-
-/// Serves until killed. The first line on standard output is the address.
-pub(crate) fn serve(listen: SocketAddr, replies: &[(i32, usize)], log_dir: Option<&Path>) -> Result<()> {
+/// Serves until killed. The first line on standard output is the address. `followers` are those of L4.
+pub(crate) fn serve(
+    listen: SocketAddr,
+    replies: &[(i32, usize)],
+    log_dir: Option<&Path>,
+    followers: &[SocketAddr],
+) -> Result<()> {
     // A backlog as deep as the kernel allows: thousands of sessions come at once.
     let socket = socket2::Socket::new(socket2::Domain::for_address(listen), socket2::Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
@@ -62,9 +64,10 @@ pub(crate) fn serve(listen: SocketAddr, replies: &[(i32, usize)], log_dir: Optio
         [(opcode::EXISTS, wire::STAT), (opcode::SET_DATA, wire::STAT), (opcode::GET_DATA, 4 + wire::STAT)];
     let replies = usual.iter().chain(replies).map(|&(opcode, body)| (opcode, reply(body))).collect();
     let log = log_dir.map(Log::create).transpose()?;
-    let mut echo = Echo { replies, log, peers: Vec::new(), free: Vec::new(), next_session: 1 };
-
     let mut poll = Poll::new()?;
+    let quorum = (!followers.is_empty()).then(|| Quorum::connect(followers, &poll)).transpose()?;
+    let mut echo = Echo { replies, log, quorum, peers: Vec::new(), free: Vec::new(), next_session: 1 };
+
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut events = Events::with_capacity(1024);
     let mut buffer = vec![0; READ_BYTES];
@@ -77,12 +80,19 @@ pub(crate) fn serve(listen: SocketAddr, replies: &[(i32, usize)], log_dir: Optio
         for event in &events {
             if event.token() == LISTENER {
                 echo.accept(&listener, &poll)?;
-            } else {
+            } else if !Quorum::is_follower(event.token()) {
                 echo.on_ready(event.token().0, &mut buffer, &mut waiting);
             }
         }
         if let Some(log) = echo.log.as_mut().filter(|log| !log.batch.is_empty()) {
+            if let Some(quorum) = &mut echo.quorum {
+                quorum.propose(&log.batch)?;
+            }
             log.sync()?;
+        }
+        if echo.quorum.is_some() {
+            echo.hold(&mut waiting);
+            echo.release()?;
         }
         for index in waiting.drain(..) {
             echo.answer(index);
@@ -115,7 +125,7 @@ impl Echo {
             });
             poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
             let (partial, out) = (Vec::new(), Vec::new());
-            self.peers[index] = Some(Peer { stream, connected: false, partial, out, sent: 0 });
+            self.peers[index] = Some(Peer { stream, connected: false, partial, out, sent: 0, held: 0 });
         }
     }
 
@@ -124,7 +134,7 @@ impl Echo {
         let logged = |log: &Option<Log>| log.as_ref().map_or(0, |log| log.batch.len());
         let before = logged(&self.log);
         match self.read(index, buffer) {
-            Ok(()) if logged(&self.log) > before => waiting.push(index),
+            Ok(()) if logged(&self.log) > before || self.holds(index) => waiting.push(index),
             Ok(()) => self.answer(index),
             Err(_) => self.drop_peer(index),
         }
@@ -154,6 +164,38 @@ impl Echo {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether answers of this connection wait for a quorum.
+    fn holds(&self, index: usize) -> bool {
+        self.peers.get(index).and_then(Option::as_ref).is_some_and(|peer| peer.held > 0)
+    }
+
+    /// Keeps the answers of these connections until a quorum has what was logged last.
+    fn hold(&mut self, waiting: &mut Vec<usize>) {
+        for index in waiting.drain(..) {
+            let peer = self.peers.get_mut(index).and_then(Option::as_mut);
+            let (Some(peer), Some(quorum)) = (peer, &mut self.quorum) else { continue };
+            if !peer.out.is_empty() {
+                peer.held += 1;
+                quorum.hold(index, peer.out.split_off(peer.sent));
+                peer.out.clear();
+                peer.sent = 0;
+            }
+        }
+    }
+
+    /// Sends what a quorum has by now.
+    fn release(&mut self) -> Result<()> {
+        let Some(quorum) = &mut self.quorum else { return Ok(()) };
+        for Held { connection, answers, .. } in quorum.released()? {
+            if let Some(peer) = self.peers.get_mut(connection).and_then(Option::as_mut) {
+                peer.held -= 1;
+                peer.out.extend_from_slice(&answers);
+                self.answer(connection);
+            }
+        }
+        Ok(())
     }
 
     fn answer(&mut self, index: usize) {
@@ -211,32 +253,5 @@ impl Peer {
             }
         }
         Ok(at)
-    }
-}
-
-impl Log {
-    /// A zero-filled file, so that a sync never waits for the allocation of blocks.
-    fn create(dir: &Path) -> Result<Self> {
-        std::fs::create_dir_all(dir)?;
-        let path = dir.join("log-echo");
-        let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(&path);
-        let file = file.with_context(|| format!("creating {}", path.display()))?;
-        let zeros = vec![0; 1024 * 1024];
-        for at in (0..LOG_BYTES).step_by(zeros.len()) {
-            file.write_all_at(&zeros, at)?;
-        }
-        file.sync_all()?;
-        Ok(Self { file, at: 0, batch: Vec::new() })
-    }
-
-    fn sync(&mut self) -> Result<()> {
-        if self.at + u64::try_from(self.batch.len())? > LOG_BYTES {
-            self.at = 0;
-        }
-        self.file.write_all_at(&self.batch, self.at)?;
-        self.file.sync_data()?;
-        self.at += u64::try_from(self.batch.len())?;
-        self.batch.clear();
-        Ok(())
     }
 }

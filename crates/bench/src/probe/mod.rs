@@ -1,10 +1,12 @@
 //! Limit probes: the least a server must do for a workload, so that a result can be said in percent of the possible.
 //!
-//! L1 and L3 speak enough of the protocol for the load generator to need no special mode.
+//! L1, L3 and L4 speak enough of the protocol for the load generator to need no special mode.
 
 mod disk;
 mod echo;
 mod hops;
+mod log;
+mod quorum;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -31,6 +33,25 @@ pub(crate) enum Probe {
         dir: PathBuf,
         #[command(flatten)]
         echo: EchoOptions,
+    },
+    /// L3 with two followers: answers when one of them has the batch on disk, too.
+    #[command(name = "L4", alias = "l4")]
+    QuorumEcho {
+        /// Directory of the leader's log file.
+        #[arg(long)]
+        dir: PathBuf,
+        /// The followers, each started with `L4-follower`.
+        #[arg(long, required = true)]
+        follower: Vec<SocketAddr>,
+        #[command(flatten)]
+        echo: EchoOptions,
+    },
+    /// A follower of L4.
+    #[command(name = "L4-follower")]
+    QuorumFollower {
+        /// Directory of the follower's log file.
+        #[arg(long)]
+        dir: PathBuf,
     },
     /// A loop of overwrite and fdatasync on a zero-filled file.
     #[command(name = "L2", alias = "l2")]
@@ -98,8 +119,12 @@ impl Probe {
     /// Runs the probe; the servers among them until they are killed.
     pub(crate) fn run(self) -> Result<()> {
         let result: Value = match self {
-            Self::Echo(options) => return echo::serve(options.listen, &options.replies, None),
-            Self::LogEcho { dir, echo } => return echo::serve(echo.listen, &echo.replies, Some(&dir)),
+            Self::Echo(options) => return echo::serve(options.listen, &options.replies, None, &[]),
+            Self::LogEcho { dir, echo } => return echo::serve(echo.listen, &echo.replies, Some(&dir), &[]),
+            Self::QuorumEcho { dir, follower, echo } => {
+                return echo::serve(echo.listen, &echo.replies, Some(&dir), &follower);
+            }
+            Self::QuorumFollower { dir } => return quorum::follow(&dir),
             Self::Fdatasync { dir, size, seconds } => {
                 serde_json::to_value(fdatasync_loop(&dir, size, Duration::from_secs_f64(seconds))?)?
             }
