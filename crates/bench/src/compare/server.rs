@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::measure::{SESSION_TIMEOUT_MS, Target};
 use crate::session::{Opening, close_all};
@@ -21,6 +21,17 @@ const START_PATIENCE: Duration = Duration::from_secs(180);
 const ANSWER_PATIENCE: Duration = Duration::from_millis(100);
 /// How often a starting server is tried.
 const START_STEP: Duration = Duration::from_millis(1);
+
+/// What Apache's server logs with.
+const LOGBACK_FILE: &str = "logback.xml";
+/// INFO to the console, as the file in Apache's `conf` says. Without any, logback tells of every request.
+const LOGBACK: &str = r#"<configuration>
+  <appender name="CONSOLE" class="ch.qos.logback.core.ConsoleAppender">
+    <encoder><pattern>%d{ISO8601} [myid:%X{myid}] - %-5p [%t:%C{1}@%L] - %m%n</pattern></encoder>
+  </appender>
+  <root level="INFO"><appender-ref ref="CONSOLE" /></root>
+</configuration>
+"#;
 
 /// Which program.
 #[derive(Clone, Debug)]
@@ -40,10 +51,13 @@ impl Kind {
         }
     }
 
-    fn command(&self, config: &Path) -> Command {
+    fn command(&self, dir: &Path) -> Command {
+        let config = dir.join("zoo.cfg");
         match self {
             Self::Apache { class_path, heap, collector } => {
                 let mut command = leashed("java".as_ref());
+                let logging = dir.join(LOGBACK_FILE);
+                command.arg(format!("-Dlogback.configurationFile={}", logging.display()));
                 command.arg("-Dzookeeper.admin.enableServer=false").arg(format!("-Xmx{heap}"));
                 command.arg(format!("-XX:+Use{collector}GC")).args(["-cp", class_path]);
                 command.arg("org.apache.zookeeper.server.quorum.QuorumPeerMain").arg(config);
@@ -155,7 +169,10 @@ fn leashed(program: &OsStr) -> Command {
 
 fn spawn(kind: &Kind, dir: &Path) -> Result<Child> {
     let log = File::options().create(true).append(true).open(dir.join("server.log"))?;
-    let mut command = kind.command(&dir.join("zoo.cfg"));
+    if matches!(kind, Kind::Apache { .. }) {
+        fs::write(dir.join(LOGBACK_FILE), LOGBACK)?;
+    }
+    let mut command = kind.command(dir);
     command.current_dir(dir).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     command.spawn().with_context(|| format!("starting {}", kind.name()))
 }
@@ -182,8 +199,26 @@ pub(crate) fn empty_dir(dir: PathBuf) -> Result<PathBuf> {
 }
 
 /// A loopback port nobody listens on now.
-pub(crate) fn free_address() -> Result<SocketAddr> {
+fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// Different loopback ports that nobody listens on now, below those the kernel gives to clients: a member that starts
+/// later must still find its own free.
+pub(crate) fn free_addresses(count: usize) -> Result<Vec<SocketAddr>> {
+    const FIRST: u16 = 10_000;
+    const LAST: u16 = 30_000;
+    // Programs that run beside this one begin elsewhere.
+    let skip = usize::try_from(std::process::id())? * 61 % usize::from(LAST - FIRST);
+    let mut held = Vec::new();
+    for port in (FIRST..LAST).cycle().skip(skip).take(usize::from(LAST - FIRST)) {
+        held.extend(TcpListener::bind(("127.0.0.1", port)).ok());
+        if held.len() == count {
+            break;
+        }
+    }
+    ensure!(held.len() == count, "no {count} free ports");
+    held.iter().map(|listener| Ok(listener.local_addr()?)).collect()
 }
 
 /// A probe server for one workload, with its followers; killed when dropped.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::compare::server::{Kind, Server, empty_dir, free_address};
+use crate::compare::server::{Kind, Server, empty_dir, free_addresses};
 use crate::measure::Target;
 use crate::workload::Via;
 
@@ -53,13 +53,14 @@ impl Ensemble {
             // A million znodes take a Java follower longer than the usual ten ticks.
             lines: "initLimit=60\nsyncLimit=5\n".to_owned(),
         };
-        for sid in 1..=ensemble.kinds.len() {
+        let ports = free_addresses(3 * ensemble.kinds.len())?;
+        for (sid, ports) in (1..).zip(ports.chunks_exact(3)) {
             let observes = sid > voters.len();
             let dir = empty_dir(root.join(sid.to_string()))?;
             fs::create_dir_all(dir.join("data"))?;
-            let [client, quorum, election] = [free_address()?, free_address()?, free_address()?];
+            let (client, quorum, election) = (ports[0], ports[1], ports[2].port());
             let role = if observes { ":observer" } else { "" };
-            ensemble.lines += &format!("server.{sid}={quorum}:{}{role}\n", election.port());
+            ensemble.lines += &format!("server.{sid}={quorum}:{election}{role}\n");
             ensemble.places.push(Place { dir, client, observes });
         }
         for _ in voters {
