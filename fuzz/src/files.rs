@@ -8,7 +8,8 @@ use store::log::{LogOptions, LogRange, LogWriter, MARK_NAME, Mark, read_logs};
 use store::mem::MemDisk;
 use store::names;
 use store::snapshot::{
-    Compression, SnapshotDigest, SnapshotOptions, SnapshotWriter, load_snapshot, looks_valid, verify_snapshot,
+    Compression, Progress, SnapshotDigest, SnapshotOptions, SnapshotWriter, StreamDecoder, load_snapshot,
+    looks_valid, verify_snapshot,
 };
 use store::{Dirs, RecoverError, RecoverOptions, frame_entry, log_header, recover};
 
@@ -148,6 +149,31 @@ fn sealed(disk: &MemDisk, dirs: &Dirs, zxid: Zxid, compression: Compression, dat
     let digest = SnapshotDigest { zxid, version: i32::from(sections >> 4), digest: 7 };
     let digest = (sections & 1 == 1).then_some(digest);
     writer.finish(digest, (sections & 2 == 2).then_some(zxid)).expect(room);
+}
+
+/// The snapshot a leader sends, in pieces of the size that the first byte says, and again in one piece.
+pub fn snapshot_stream(data: &[u8]) {
+    let Some((&size, data)) = data.split_first() else { return };
+    assert_eq!(stream(data, usize::from(size).max(1)), stream(data, data.len().max(1)));
+}
+
+/// Where the stream ended, if it did, and the digest of the tree in it, if it is one; else where it broke, in words.
+fn stream(data: &[u8], size: usize) -> Result<Option<(usize, Option<u64>)>, String> {
+    const FIELD_MAX: usize = 1 << 16;
+    let mut history = History::new(TREE);
+    let mut decoder = StreamDecoder::begin(Zxid(5), FIELD_MAX, &mut history);
+    let mut before = 0;
+    for piece in data.chunks(size) {
+        match decoder.feed(piece, &mut history).map_err(|error| error.to_string())? {
+            Progress::More => before += piece.len(),
+            Progress::Done { taken } => {
+                assert_eq!(decoder.bytes(), (before + taken) as u64);
+                let digest = history.into_tree().ok().map(|tree| tree.digest());
+                return Ok(Some((before + taken, digest)));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// `acceptedEpoch` and `currentEpoch`, their unfinished versions, and the names of other files.

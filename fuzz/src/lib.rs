@@ -16,7 +16,7 @@ mod words;
 
 pub use client::client_port;
 pub use config::{properties, zoo_cfg};
-pub use files::{epoch_file, log_file, snapshot_file};
+pub use files::{epoch_file, log_file, snapshot_file, snapshot_stream};
 pub use ports::{election_port, quorum_port};
 pub use txns::txn_payload;
 pub use words::four_letter;
@@ -31,6 +31,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("election_port", election_port),
     ("log_file", log_file),
     ("snapshot_file", snapshot_file),
+    ("snapshot_stream", snapshot_stream),
     ("epoch_file", epoch_file),
     ("txn_payload", txn_payload),
     ("zoo_cfg", zoo_cfg),

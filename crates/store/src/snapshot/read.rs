@@ -4,58 +4,18 @@
 //! ([`SnapshotSink::begin`]). Stricter than Java: the slash of a seal is looked at, and nothing may stand behind
 //! the last section.
 
-use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 
-use proto::{AclList, Buffer, DecodeError, Reader, SessionId, StatPersisted, Zxid};
+use proto::{AclList, Buffer, DecodeError, Reader, SessionId, Zxid};
 
 use super::codec::{CodecError, Compression, Decoder, GZIP_MAGIC, SNAPPY_HEADER, SNAPPY_MAGIC_LEN};
 use super::format::{
     DIGEST_LEN, DIGEST_VERSION, LAST_ZXID_LEN, SEAL_LEN, SLASH, SNAPSHOT_HEADER_LEN, SNAPSHOT_MAGIC,
     SnapshotDigest,
 };
+use super::records::{NodeRecord, RecordError, Records, SnapshotSink, Taken};
 use crate::disk::{self, Disk, DiskError, DiskFile};
 use crate::window::Window;
-
-/// One node of a snapshot.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct NodeRecord<'a> {
-    /// The whole path; empty for the root.
-    pub path: Cow<'a, str>,
-    /// What it holds.
-    pub data: Buffer<'a>,
-    /// The number of its access control list, or -1 for "everything to everybody".
-    pub acl_id: i64,
-    /// The rest.
-    pub stat: StatPersisted,
-}
-
-/// Takes what a snapshot holds, in its order: sessions, lists, nodes with parents before children.
-pub trait SnapshotSink {
-    /// Why a record is not accepted; the snapshot then counts as damaged.
-    type Error;
-
-    /// A snapshot starts. Whatever came before is to be forgotten: it was not sound to its end.
-    fn begin(&mut self, zxid: Zxid);
-
-    /// A session and its timeout.
-    ///
-    /// # Errors
-    /// The sink's own.
-    fn session(&mut self, id: SessionId, timeout_ms: i32) -> Result<(), Self::Error>;
-
-    /// An access control list and its number.
-    ///
-    /// # Errors
-    /// The sink's own.
-    fn acl(&mut self, acl_id: i64, acl: AclList) -> Result<(), Self::Error>;
-
-    /// A node.
-    ///
-    /// # Errors
-    /// The sink's own, above all for a node without parent.
-    fn node(&mut self, node: NodeRecord<'_>) -> Result<(), Self::Error>;
-}
 
 /// What stands behind the nodes of a sound snapshot.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -114,6 +74,16 @@ impl<E> From<CodecError> for Trouble<E> {
     }
 }
 
+impl<E> From<RecordError<E>> for Trouble<E> {
+    fn from(error: RecordError<E>) -> Self {
+        match error {
+            RecordError::Broken(what) => Self::Damaged(what),
+            RecordError::TooLong { .. } => Self::Damaged("a record has an impossible length"),
+            RecordError::Sink(error) => Self::Sink(error),
+        }
+    }
+}
+
 impl<E> From<DecodeError> for Trouble<E> {
     fn from(_: DecodeError) -> Self {
         Self::Damaged("a record breaks its own rules")
@@ -139,7 +109,7 @@ pub fn load_snapshot<D: Disk, S: SnapshotSink>(
         Err(CodecError::Disk(error)) => return Err(SnapshotError::Disk(error)),
         Err(CodecError::Damaged { offset }) => return Err(damaged(offset, "the compressed stream")),
     };
-    let mut records = Records { window: Window::hashing(decoder) };
+    let mut records = File { window: Window::hashing(decoder) };
     sink.begin(crate::names::snapshot_zxid(name).unwrap_or(Zxid::NONE));
     match records.all(sink) {
         Ok(end) => Ok(SnapshotEnd { file_bytes, ..end }),
@@ -155,31 +125,29 @@ pub fn load_snapshot<D: Disk, S: SnapshotSink>(
     }
 }
 
-struct Records<F> {
+struct File<F> {
     window: Window<Decoder<F>>,
 }
 
-impl<F: DiskFile> Records<F> {
+impl<F: DiskFile> File<F> {
     fn all<S: SnapshotSink>(&mut self, sink: &mut S) -> Result<SnapshotEnd, Trouble<S::Error>> {
         let magic: i32 = Reader::new(self.have(SNAPSHOT_HEADER_LEN)?).take()?;
         if magic != SNAPSHOT_MAGIC {
             return Err(Trouble::Damaged("it does not start as a snapshot does"));
         }
         self.window.advance(SNAPSHOT_HEADER_LEN);
-        for _ in 0..self.count()? {
-            let mut reader = Reader::new(self.have(12)?);
-            let (id, timeout_ms) = (reader.take()?, reader.take()?);
-            self.window.advance(12);
-            sink.session(id, timeout_ms).map_err(Trouble::Sink)?;
+        let mut records = Records::new(RECORD_BYTES_MAX);
+        loop {
+            match records.step(self.window.bytes(), sink)? {
+                Taken::Bytes(n) => self.window.advance(n),
+                Taken::Want(n) => drop(self.have(n)?),
+                Taken::End(n) => {
+                    self.window.advance(n);
+                    break;
+                }
+            }
         }
-        for _ in 0..self.count()? {
-            let (acl_id, acl) = self.acl()?;
-            sink.acl(acl_id, acl).map_err(Trouble::Sink)?;
-        }
-        let mut end = SnapshotEnd::default();
-        while self.node(sink)? {
-            end.nodes += 1;
-        }
+        let mut end = SnapshotEnd { nodes: records.nodes(), ..SnapshotEnd::default() };
         self.seal()?;
         self.sections(&mut end)?;
         Ok(end)
@@ -188,66 +156,10 @@ impl<F: DiskFile> Records<F> {
     /// The next `n` bytes.
     #[inline]
     fn have<E>(&mut self, n: usize) -> Result<&[u8], Trouble<E>> {
-        if n > RECORD_BYTES_MAX {
-            return Err(Trouble::Damaged("a record has an impossible length"));
-        }
         if !self.window.want(n)? {
             return Err(Trouble::Damaged("it ends too early"));
         }
         Ok(&self.window.bytes()[..n])
-    }
-
-    fn count<E>(&mut self) -> Result<u32, Trouble<E>> {
-        let count: i32 = Reader::new(self.have(4)?).take()?;
-        self.window.advance(4);
-        u32::try_from(count).map_err(|_| Trouble::Damaged("a count is negative"))
-    }
-
-    /// A list has no length of its own, so the window grows until it is whole.
-    fn acl<E>(&mut self) -> Result<(i64, AclList), Trouble<E>> {
-        let mut want = 12;
-        loop {
-            self.have(want)?;
-            let bytes = self.window.bytes();
-            let mut reader = Reader::new(bytes);
-            let acl_id = reader.take()?;
-            match reader.take::<Option<alloc::vec::Vec<proto::Acl<'_>>>>() {
-                Ok(acl) => {
-                    let owned = acl.unwrap_or_default().into_iter().map(proto::Acl::into_owned).collect();
-                    let taken = bytes.len() - reader.rest().len();
-                    self.window.advance(taken);
-                    return Ok((acl_id, owned));
-                }
-                Err(DecodeError::Truncated) => want = bytes.len() + 1,
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// Reads one node; `false` at the end of them.
-    #[inline]
-    fn node<S: SnapshotSink>(&mut self, sink: &mut S) -> Result<bool, Trouble<S::Error>> {
-        const BEHIND_DATA: usize = 8 + 60;
-        let path_len = length(self.have(4)?, 0)?;
-        // A node's path is followed by at least the length of its data; so is the end mark, by its seal.
-        let data_len = length(self.have(4 + path_len + 4)?, 4 + path_len);
-        if &self.window.bytes()[..4 + path_len] == SLASH {
-            self.window.advance(SLASH.len());
-            return Ok(false);
-        }
-        let whole = 4 + path_len + 4 + data_len? + BEHIND_DATA;
-        let bytes = self.have(whole)?;
-        let mut reader = Reader::new(bytes);
-        let path = reader.take::<Buffer<'_>>()?.unwrap_or_default();
-        let node = NodeRecord {
-            path: String::from_utf8_lossy(path),
-            data: reader.take()?,
-            acl_id: reader.take()?,
-            stat: reader.take()?,
-        };
-        sink.node(node).map_err(Trouble::Sink)?;
-        self.window.advance(whole);
-        Ok(true)
     }
 
     fn seal<E>(&mut self) -> Result<(), Trouble<E>> {
@@ -305,16 +217,6 @@ impl<F: DiskFile> Records<F> {
         let taken = bytes.len() - reader.rest().len();
         self.window.advance(taken);
         self.seal()
-    }
-}
-
-/// The length that stands at `at`; null counts as none.
-#[inline]
-fn length<E>(bytes: &[u8], at: usize) -> Result<usize, Trouble<E>> {
-    let length: i32 = Reader::new(&bytes[at..]).take()?;
-    match length {
-        -1 => Ok(0),
-        n => usize::try_from(n).map_err(|_| Trouble::Damaged("a length is negative")),
     }
 }
 

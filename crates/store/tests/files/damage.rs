@@ -1,9 +1,6 @@
 //! Every single changed byte, every truncation and every lost file: noticed, or without effect.
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
-mod common;
-
-use common::{append, batch, dirs, recovered, snapshot};
+use crate::common::{append, batch, dirs, recovered, snapshot};
 use proto::Zxid;
 use store::log::{LogOptions, LogWriter};
 use store::mem::MemDisk;
@@ -39,7 +36,7 @@ fn all_or_error(disk: &MemDisk, dirs: &Dirs, what: &str) -> bool {
         Ok((found, seen)) => {
             assert_eq!(seen.history(), (1..=LAST).collect::<Vec<_>>(), "{what}: {:?}", found.notes);
             for (zxid, payload) in &seen.txns {
-                assert_eq!(*payload, common::payload(*zxid, 20), "{what}");
+                assert_eq!(*payload, crate::common::payload(*zxid, 20), "{what}");
             }
             true
         }

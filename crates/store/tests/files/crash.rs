@@ -1,10 +1,7 @@
 //! Power cuts at every operation, full disks at every byte, failing devices: what was synced is recovered, and
 //! nothing is invented.
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
-mod common;
-
-use common::{Rng, dirs, payload, recovered, snapshot};
+use crate::common::{Rng, dirs, payload, recovered, snapshot};
 use proto::Zxid;
 use store::log::{LogError, LogOptions, LogWriter};
 use store::mem::{Fault, MemDisk};

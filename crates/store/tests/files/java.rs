@@ -2,13 +2,10 @@
 //!
 //! Each was made by one standalone server in three runs, uncompressed, gzip, snappy, the last ended by `kill -9`;
 //! `preAllocSize` 8 KiB, driven by the Java shell.
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
-
-mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{Seen, recovered};
+use crate::common::{Seen, recovered};
 use proto::{Entry, Zxid};
 use store::log::{LogRange, read_logs};
 use store::mem::MemDisk;
@@ -16,9 +13,9 @@ use store::names::{list_logs, list_snapshots};
 use store::snapshot::load_snapshot;
 use store::{Dirs, Disk};
 
-fn captured(version: &str) -> (MemDisk, Dirs) {
+pub(crate) fn captured(version: &str) -> (MemDisk, Dirs) {
     let disk = MemDisk::new();
-    let dirs = common::dirs(&disk);
+    let dirs = crate::common::dirs(&disk);
     let from: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/java-{version}"));
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

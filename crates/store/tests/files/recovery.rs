@@ -1,9 +1,6 @@
 //! What a start accepts, repairs and refuses.
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
-mod common;
-
-use common::{SMALL, append, batch, dirs, recovered, snapshot};
+use crate::common::{SMALL, append, batch, dirs, recovered, snapshot};
 use proto::{Epoch, Zxid};
 use store::epoch::{EpochError, EpochKind, load_epochs, save};
 use store::log::{LogError, LogOptions, LogReadError, LogWriter, SPARE_NAME};
@@ -39,7 +36,7 @@ fn an_empty_directory_is_a_new_history_if_that_is_allowed() {
     let disk = MemDisk::new();
     let dirs = dirs(&disk);
     let none = RecoverOptions { autocreate: false, ..RecoverOptions::default() };
-    let mut seen = common::Seen::default();
+    let mut seen = crate::common::Seen::default();
     assert_eq!(recover(&disk, &dirs, none, &mut seen).unwrap().last, Zxid::NONE);
     disk.put("/data/initialize", b"");
     let found = recover(&disk, &dirs, none, &mut seen).unwrap();
@@ -55,7 +52,7 @@ fn a_log_without_snapshot_needs_consent() {
     let dirs = dirs(&disk);
     java_log(&disk, 1, 3, &[]);
     assert!(matches!(recovered(&disk, &dirs), Err(RecoverError::NoSnapshot { .. })));
-    let mut seen = common::Seen::default();
+    let mut seen = crate::common::Seen::default();
     let trust = RecoverOptions { trust_empty: true, ..RecoverOptions::default() };
     assert_eq!(recover(&disk, &dirs, trust, &mut seen).unwrap().last, Zxid(3));
     assert_eq!(seen.zxids(), [1, 2, 3]);

@@ -1,9 +1,6 @@
 //! The bytes of storage.md §15, both ways.
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
-mod common;
-
-use common::Seen;
+use crate::common::Seen;
 use proto::{Acl, Entry, Id, SessionId, StatPersisted, Txn, Zxid};
 use store::log::{LogOptions, LogRange, LogWriter, read_logs};
 use store::mem::MemDisk;
@@ -12,7 +9,7 @@ use store::snapshot::{
     put_session,
 };
 
-fn hex(text: &str) -> Vec<u8> {
+pub(crate) fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
     digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap()).collect()
 }
@@ -36,7 +33,7 @@ fn log_1() -> Vec<u8> {
 #[test]
 fn a_log_of_java_is_read() {
     let disk = MemDisk::new();
-    let dirs = common::dirs(&disk);
+    let dirs = crate::common::dirs(&disk);
     let mut bytes = log_1();
     bytes.resize(65_552, 0);
     disk.put("/data/version-2/log.1", &bytes);
@@ -59,7 +56,7 @@ fn a_log_of_java_is_read() {
 #[test]
 fn a_log_has_the_bytes_java_writes() {
     let disk = MemDisk::new();
-    let dirs = common::dirs(&disk);
+    let dirs = crate::common::dirs(&disk);
     let golden = log_1();
     let options = LogOptions { prealloc_bytes: 65_536, ..LogOptions::default() };
     let mut writer = LogWriter::new(disk.clone(), &dirs.log, options, Zxid(0));
@@ -142,7 +139,7 @@ fn write_snapshot_4(disk: &MemDisk, dir: &str, compression: Compression) -> Stri
 #[test]
 fn a_snapshot_has_the_bytes_java_writes() {
     let disk = MemDisk::new();
-    let dirs = common::dirs(&disk);
+    let dirs = crate::common::dirs(&disk);
     let name = write_snapshot_4(&disk, &dirs.snap, Compression::Plain);
     assert_eq!(name, "snapshot.4");
     let bytes = disk.contents("/data/version-2/snapshot.4").unwrap();
@@ -163,7 +160,7 @@ fn a_snapshot_has_the_bytes_java_writes() {
 fn a_snapshot_is_read_in_all_three_forms() {
     for compression in [Compression::Plain, Compression::Gzip, Compression::Snappy] {
         let disk = MemDisk::new();
-        let dirs = common::dirs(&disk);
+        let dirs = crate::common::dirs(&disk);
         let name = write_snapshot_4(&disk, &dirs.snap, compression);
         let mut seen = Seen::default();
         let end = load_snapshot(&disk, &dirs.snap, &name, &mut seen).unwrap();
@@ -179,11 +176,11 @@ fn a_snapshot_is_read_in_all_three_forms() {
 fn large_snapshots_survive_compression() {
     for compression in [Compression::Plain, Compression::Gzip, Compression::Snappy] {
         let disk = MemDisk::new();
-        let dirs = common::dirs(&disk);
+        let dirs = crate::common::dirs(&disk);
         let options = SnapshotOptions { compression };
         let mut writer = SnapshotWriter::create(disk.clone(), &dirs.snap, Zxid(9), options, 0).unwrap();
         writer.start_acls(0).unwrap();
-        let mut rng = common::Rng(7);
+        let mut rng = crate::common::Rng(7);
         let mut all = Vec::new();
         for i in 0..700_u32 {
             let size = usize::try_from(rng.below(2000)).unwrap();

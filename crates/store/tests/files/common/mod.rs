@@ -1,5 +1,4 @@
 //! A sink that remembers, and small histories to put on disks.
-#![allow(dead_code, clippy::unwrap_used, clippy::allow_attributes, reason = "each test uses its own part")]
 
 use proto::{AclList, Encode, SessionId, StatPersisted, Zxid};
 use store::log::{LogOptions, LogWriter};

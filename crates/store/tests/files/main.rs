@@ -1,0 +1,16 @@
+//! The files as a server meets them: Java's bytes, power cuts, damage, full disks.
+
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod java;
+#[cfg(test)]
+mod recovery;
+#[cfg(test)]
+mod stream;
