@@ -7,6 +7,7 @@
 //! The lanes need programs that `cargo xtask setup` installs below `target/compat`, so they run from
 //! `cargo xtask test` and `cargo xtask compat`, not from plain `cargo test`.
 
+pub mod checked;
 pub mod diff;
 pub mod harness;
 pub mod lanes;
