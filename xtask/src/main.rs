@@ -26,7 +26,7 @@ cargo xtask COMMAND
   test                        everything CI runs: setup, release build, unit tests, fuzz seeds, all lanes
   compat [--lane NAME]...     setup, release build, and the named lanes (all without --lane)
          [--target T]         oxkeeper (default), apache, or a release such as apache-3.8.6
-         [--rounds N]         crashes of the kill9 lane, scripts of the differential lane
+         [--rounds N]         crashes of the kill9 lane, scripts of the differential lane, long forms of mixed
   fuzz [--seconds N]          run each fuzz target for N seconds (default 600), two at a time
   bench --against apache      compare speed and memory with Apache, write bench/RESULTS.md (--ensemble: three members, bench/ENSEMBLE.md)
 ";

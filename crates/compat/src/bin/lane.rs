@@ -30,7 +30,7 @@ fn lane() -> Result<usize> {
         let value = words.next().with_context(|| format!("{word} wants a value"))?;
         match word.as_str() {
             "--target" => options.target = value.parse()?,
-            "--rounds" => options.rounds = value.parse()?,
+            "--rounds" => options.rounds = Some(value.parse()?),
             _ => bail!("`{word}` is no option"),
         }
     }

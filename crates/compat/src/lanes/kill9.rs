@@ -16,6 +16,8 @@ use super::Case;
 use super::wire::{Body, Fields, NODE_EXISTS, Session, create, delete, op, read, set_data};
 use crate::harness::{Server, Spec, Target};
 
+/// How many crashes there are when nobody says.
+pub(super) const ROUNDS: u32 = 20;
 /// Writers at a time.
 const WRITERS: u64 = 6;
 /// Requests one writer keeps on the way.

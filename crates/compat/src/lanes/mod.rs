@@ -11,7 +11,9 @@ mod java_shell;
 mod kazoo;
 mod kill9;
 mod mapping;
+mod mixed;
 mod process;
+mod run;
 pub mod stand_in;
 mod wire;
 
@@ -19,22 +21,19 @@ use anyhow::{Result, bail};
 
 use crate::harness::Target;
 
-/// How many crashes the `kill9` lane makes when nobody says.
-const ROUNDS: u32 = 20;
-
 /// What a lane is to do.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The server to try.
     pub target: Target,
-    /// How many crashes the `kill9` lane makes.
-    pub rounds: u32,
+    /// How often a lane that repeats itself does so; `None` for the short form that `cargo xtask test` runs.
+    pub rounds: Option<u32>,
 }
 
 impl Options {
     /// Everything as `cargo xtask test` wants it.
     pub fn new(target: Target) -> Self {
-        Self { target, rounds: ROUNDS }
+        Self { target, rounds: None }
     }
 }
 
@@ -72,7 +71,8 @@ pub fn run(lane: &str, options: &Options) -> Result<Vec<Case>> {
         "hostile" => hostile::run(&options.target),
         "java_shell" => java_shell::run(&options.target),
         "kazoo" => kazoo::run(&options.target),
-        "kill9" => kill9::run(&options.target, options.rounds),
+        "kill9" => kill9::run(&options.target, options.rounds.unwrap_or(kill9::ROUNDS)),
+        "mixed" => mixed::run(&options.target, options.rounds),
         _ => bail!("`{lane}` is no lane"),
     }
 }
