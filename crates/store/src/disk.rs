@@ -268,7 +268,7 @@ pub fn read_small<D: Disk>(disk: &D, path: &str, max: usize) -> Result<Vec<u8>, 
 /// # Errors
 /// As they come. The file then holds what it held before, or, if only the last step failed, either.
 pub fn replace<D: Disk>(disk: &D, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
-    let temporary = alloc::format!("{path}.tmp");
+    let temporary = crate::names::temporary(path);
     remove_if_there(disk, &temporary)?;
     let written = write_new(disk, &temporary, bytes).and_then(|()| disk.rename(&temporary, path));
     if let Err(error) = written {

@@ -17,6 +17,7 @@ mod purge;
 mod recover;
 pub mod snapshot;
 mod trigger;
+mod truncate;
 mod window;
 
 pub use dirs::{DirError, Dirs, DirsLock, LOCK_NAME};
@@ -25,3 +26,4 @@ pub use entry::{Broken, FILE_VERSION, LOG_HEADER_LEN, LOG_MAGIC, frame_entry, lo
 pub use purge::{RETAIN_MIN, purge};
 pub use recover::{Note, RecoverError, RecoverOptions, RecoverSink, Recovered, recover};
 pub use trigger::{SinceSnapshot, SnapshotPolicy};
+pub use truncate::{TRUNCATION_NAME, TruncateError, Truncated, truncate};

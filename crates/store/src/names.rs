@@ -45,6 +45,11 @@ pub fn snapshot_zxid(name: &str) -> Option<Zxid> {
     zxid_of(name, "snapshot")
 }
 
+/// What a file is called until it is whole.
+pub(crate) fn temporary(path: &str) -> String {
+    format!("{path}.tmp")
+}
+
 /// Whether a snapshot of this name was never finished.
 #[must_use]
 pub fn is_unfinished(name: &str) -> bool {

@@ -23,6 +23,7 @@ use crate::log::{
 };
 use crate::names::{self, Named};
 use crate::snapshot::{SnapshotEnd, SnapshotError, SnapshotSink, load_snapshot, looks_valid};
+use crate::truncate;
 
 /// What an operator may decide about an empty or half-empty directory.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -105,6 +106,32 @@ pub enum Note {
         /// Where it ends now.
         last: Zxid,
     },
+    /// A log file or a snapshot of a history that goes on where this one ends now.
+    NewerRemoved {
+        /// The file.
+        file: String,
+        /// Where the history ends.
+        upto: Zxid,
+    },
+    /// A log file held entries of a history that goes on where this one ends now.
+    NewerCut {
+        /// The file.
+        file: String,
+        /// Where it now ends.
+        offset: u64,
+        /// Where the history ends.
+        upto: Zxid,
+    },
+    /// A snapshot that a leader sent has taken the place of the history that was here.
+    Installed {
+        /// The snapshot.
+        file: String,
+    },
+    /// A truncation was begun, and either another program has used the directory since, or the decision cannot be read.
+    TruncationDropped {
+        /// The decision.
+        file: String,
+    },
     /// The `initialize` file was found and removed.
     Initialize {
         /// The file.
@@ -136,6 +163,21 @@ impl fmt::Display for Note {
                 f,
                 "the log once reached {durable} and now ends at {last}; a later epoch shows that the ensemble cut it"
             ),
+            Self::NewerRemoved { file, upto } => {
+                write!(
+                    f,
+                    "removed {file}, whose transactions are newer than {upto}, where the leader's history ends"
+                )
+            }
+            Self::NewerCut { file, offset, upto } => {
+                write!(f, "cut {file} at offset {offset} behind {upto}, where the leader's history ends")
+            }
+            Self::Installed { file } => {
+                write!(f, "{file}, received from the leader, takes the place of the history that was here")
+            }
+            Self::TruncationDropped { file } => {
+                write!(f, "{file} is not about what is here now and was removed; the leader decides anew")
+            }
             Self::Initialize { file } => write!(
                 f,
                 "Initialize file found, an empty database will not block voting participation; removed {file}"
@@ -237,6 +279,7 @@ pub fn recover<D: Disk, S: RecoverSink>(
     sink: &mut S,
 ) -> Result<Recovered, RecoverError<S::Error>> {
     let mut run = Recovery { disk, dirs, found: Recovered::default(), skipped: Vec::new() };
+    run.found.notes = truncate::finish(disk, dirs)?;
     run.remove_leftovers()?;
     let initialize = run.take_initialize()?;
     run.load_snapshot(sink)?;

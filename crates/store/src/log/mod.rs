@@ -2,10 +2,11 @@
 
 mod mark;
 mod read;
-mod scan;
+pub(crate) mod scan;
 mod spare;
 mod writer;
 
+pub(crate) use mark::MarkFile;
 pub use mark::{MARK_NAME, Mark};
 pub use read::{LogEnd, LogRange, LogReadError, TornTail, read_logs};
 pub(crate) use read::{cut, damaged};

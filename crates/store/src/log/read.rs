@@ -149,6 +149,8 @@ pub struct LogEnd {
     pub bytes: u64,
     /// The file of the last entry and where that ends.
     pub tip: Option<(Zxid, u64)>,
+    /// The first entry behind what was asked for, if reading came to one.
+    pub next: Option<Zxid>,
     /// What stands behind the last entry, if it is not nothing.
     pub torn: Option<TornTail>,
     /// Torn entries of older files; their zxids were given again in the next file.
@@ -258,6 +260,7 @@ impl Walk {
         visit: &mut impl FnMut(Zxid, &[u8]) -> Result<(), E>,
     ) -> Result<Step, Refused<E>> {
         if self.range.upto.is_some_and(|upto| upto < zxid) {
+            self.end.next = Some(zxid);
             return Ok(Step::Stop);
         }
         let last = self.end.last;

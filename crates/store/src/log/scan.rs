@@ -11,14 +11,14 @@ use crate::window::{FileSource, Window};
 pub(crate) enum Step {
     /// Read the next one.
     Next,
-    /// This was the last one wanted.
+    /// This one is not wanted any more.
     Stop,
 }
 
 /// How a file ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct FileEnd {
-    /// Behind the last intact entry.
+    /// Behind the last intact entry, before the one at which the visitor stopped.
     pub(crate) offset: u64,
     /// What stands there instead of another entry; `None` for zeroes, nothing, or a stop on request.
     pub(crate) broken: Option<Broken>,
@@ -77,10 +77,10 @@ pub(crate) fn scan<D: Disk, E>(
         };
         let zxid = Entry::zxid(payload).expect("a payload is never shorter than a header");
         let step = visit(zxid, payload).map_err(|error| ScanError::Visitor { offset, error })?;
-        window.advance(n);
         if step == Step::Stop {
-            return Ok(FileEnd { offset: window.offset(), broken: None, stopped: true });
+            return end(None, true);
         }
+        window.advance(n);
     }
 }
 

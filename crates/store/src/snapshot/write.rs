@@ -9,8 +9,11 @@ use simd_adler32::Adler32;
 
 use super::codec::{Compression, Encoder};
 use super::format::{self, SLASH, SnapshotDigest};
+use crate::dirs::Dirs;
 use crate::disk::{self, Disk, DiskError, DiskFile};
 use crate::names;
+use crate::recover::Note;
+use crate::truncate::Truncation;
 
 /// How a snapshot is written.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -34,6 +37,8 @@ const SYNC_BYTES: u64 = 4 << 20;
 pub struct SnapshotWriter<D: Disk> {
     disk: D,
     dir: String,
+    zxid: Zxid,
+    compression: Compression,
     name: String,
     file: D::File,
     encoder: Encoder,
@@ -43,6 +48,17 @@ pub struct SnapshotWriter<D: Disk> {
     written: u64,
     synced: u64,
     small: Vec<u8>,
+}
+
+/// A snapshot that took the place of a history.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Installed {
+    /// Its file's name.
+    pub name: String,
+    /// Its file's size in bytes.
+    pub bytes: u64,
+    /// What of the old history was removed and cut.
+    pub notes: Vec<Note>,
 }
 
 impl<D: Disk> SnapshotWriter<D> {
@@ -63,7 +79,7 @@ impl<D: Disk> SnapshotWriter<D> {
         sessions: usize,
     ) -> Result<Self, DiskError> {
         let name = names::snapshot_name(zxid, options.compression);
-        let temporary = temporary_path(dir, &name);
+        let temporary = names::temporary(&disk::join(dir, &name));
         disk::remove_if_there(&disk, &temporary)?;
         let file = disk.create(&temporary)?;
         let mut out = Vec::with_capacity(WRITE_BYTES + WRITE_BYTES / 4);
@@ -71,6 +87,8 @@ impl<D: Disk> SnapshotWriter<D> {
         let mut writer = Self {
             disk,
             dir: dir.into(),
+            zxid,
+            compression: options.compression,
             name,
             file,
             encoder,
@@ -117,7 +135,7 @@ impl<D: Disk> SnapshotWriter<D> {
         digest: Option<SnapshotDigest>,
         last: Option<Zxid>,
     ) -> Result<(String, u64), DiskError> {
-        let result = self.seal_all(digest, last).and_then(|()| self.install());
+        let result = self.seal_all(digest, last).and_then(|()| self.give_name());
         match result {
             Ok(()) => Ok((self.name, self.written)),
             Err(error) => {
@@ -127,10 +145,55 @@ impl<D: Disk> SnapshotWriter<D> {
         }
     }
 
+    /// Seals a snapshot that a leader sent, makes it durable, and puts it in the place of the history in `dirs`: what is
+    /// there of a later zxid is of another history and goes, what is older stays and is not looked at any more.
+    ///
+    /// A power failure leaves the old history or the new one. As for [`truncate`](crate::truncate()) the directories are
+    /// the caller's alone. A [`LogWriter`](crate::log::LogWriter) behind the snapshot's zxid goes on afterwards.
+    ///
+    /// * `digest`, `last`: as for [`finish`](Self::finish).
+    ///
+    /// # Errors
+    /// As the disk gives them. [`DiskError::NoSpace`] leaves everything as it was; with any other the process has to
+    /// end, and the next start finishes what was begun.
+    ///
+    /// # Panics
+    /// If the writer was not created in `dirs.snap`.
+    ///
+    /// Source: `Learner#syncWithLeader`; quorum-protocol.md §3.8, ZOOKEEPER-2872, ZOOKEEPER-3642.
+    pub fn install(
+        mut self,
+        dirs: &Dirs,
+        digest: Option<SnapshotDigest>,
+        last: Option<Zxid>,
+    ) -> Result<Installed, DiskError> {
+        assert!(self.dir == dirs.snap, "a snapshot is installed where it was written");
+        let decided = self.seal_all(digest, last).and_then(|()| self.decide(dirs));
+        match decided {
+            Ok(decision) => {
+                let notes = decision.carry_out(&self.disk, dirs)?;
+                Ok(Installed { name: self.name, bytes: self.written, notes })
+            }
+            Err(error) => {
+                self.abandon();
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes the snapshot durable under its temporary name, and then the decision that it counts.
+    fn decide(&mut self, dirs: &Dirs) -> Result<Truncation, DiskError> {
+        self.file.sync()?;
+        self.disk.sync_dir(&self.dir)?;
+        let decision = Truncation::before(&self.disk, dirs, self.zxid, self.compression)?;
+        decision.decide(&self.disk, dirs)?;
+        Ok(decision)
+    }
+
     /// Gives the snapshot up and removes what was written, if the disk allows.
     pub fn abandon(self) {
         // Nobody needs the file and the next start removes it, so there is nothing to tell.
-        let _ = self.disk.remove(&temporary_path(&self.dir, &self.name));
+        let _ = self.disk.remove(&self.temporary());
     }
 
     fn seal_all(&mut self, digest: Option<SnapshotDigest>, last: Option<Zxid>) -> Result<(), DiskError> {
@@ -161,10 +224,14 @@ impl<D: Disk> SnapshotWriter<D> {
         })
     }
 
-    fn install(&mut self) -> Result<(), DiskError> {
+    fn give_name(&mut self) -> Result<(), DiskError> {
         self.file.sync()?;
-        self.disk.rename(&temporary_path(&self.dir, &self.name), &disk::join(&self.dir, &self.name))?;
+        self.disk.rename(&self.temporary(), &disk::join(&self.dir, &self.name))?;
         self.disk.sync_dir(&self.dir)
+    }
+
+    fn temporary(&self) -> String {
+        names::temporary(&disk::join(&self.dir, &self.name))
     }
 
     fn push_small(&mut self, put: impl FnOnce(&mut Vec<u8>)) -> Result<(), DiskError> {
@@ -186,8 +253,4 @@ impl<D: Disk> SnapshotWriter<D> {
         }
         Ok(())
     }
-}
-
-fn temporary_path(dir: &str, name: &str) -> String {
-    disk::join(dir, &alloc::format!("{name}.tmp"))
 }

@@ -14,3 +14,5 @@ mod java;
 mod recovery;
 #[cfg(test)]
 mod stream;
+#[cfg(test)]
+mod truncate;
