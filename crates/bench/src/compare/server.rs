@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -203,21 +204,20 @@ fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-/// Different loopback ports that nobody listens on now, below those the kernel gives to clients: a member that starts
-/// later must still find its own free.
+/// Different loopback ports that nobody listens on now, below those the kernel gives to clients; each is given once, so
+/// that a member that starts later still finds its own free.
 pub(crate) fn free_addresses(count: usize) -> Result<Vec<SocketAddr>> {
-    const FIRST: u16 = 10_000;
-    const LAST: u16 = 30_000;
-    // Programs that run beside this one begin elsewhere.
-    let skip = usize::try_from(std::process::id())? * 61 % usize::from(LAST - FIRST);
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    static TRIED: AtomicU32 = AtomicU32::new(0);
     let mut held = Vec::new();
-    for port in (FIRST..LAST).cycle().skip(skip).take(usize::from(LAST - FIRST)) {
-        held.extend(TcpListener::bind(("127.0.0.1", port)).ok());
-        if held.len() == count {
-            break;
-        }
+    while held.len() < count {
+        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
+        ensure!(tried < COUNT, "no {count} free ports");
+        // Programs that run beside this one begin elsewhere.
+        let port = FIRST + std::process::id().wrapping_mul(61).wrapping_add(tried) % COUNT;
+        held.extend(TcpListener::bind(("127.0.0.1", u16::try_from(port)?)).ok());
     }
-    ensure!(held.len() == count, "no {count} free ports");
     held.iter().map(|listener| Ok(listener.local_addr()?)).collect()
 }
 
