@@ -6,6 +6,7 @@
 #![no_std]
 extern crate alloc;
 
+mod base;
 mod dirs;
 pub mod disk;
 mod entry;
@@ -20,6 +21,7 @@ mod trigger;
 mod truncate;
 mod window;
 
+pub use base::BASE_NAME;
 pub use dirs::{DirError, Dirs, DirsLock, LOCK_NAME};
 pub use disk::{Disk, DiskError, DiskFile};
 pub use entry::{Broken, FILE_VERSION, LOG_HEADER_LEN, LOG_MAGIC, frame_entry, log_header};

@@ -13,6 +13,7 @@ use core::fmt;
 
 use proto::Zxid;
 
+use crate::base::{self, BASE_NAME};
 use crate::dirs::Dirs;
 use crate::disk::{self, Disk, DiskError};
 use crate::entry::{Broken, LOG_HEADER_LEN};
@@ -222,6 +223,18 @@ pub enum RecoverError<E> {
         /// What is wrong with the newest.
         reason: String,
     },
+    /// The log does not lead from the snapshots that are here to where it goes on, since a leader sent a newer one.
+    #[error(
+        "{file} says, or cannot be read and may say, that this history begins with a snapshot of a leader, and {dir} holds none of that \
+             zxid or later; put it back, or on a member of an ensemble move its version-2 directories aside and \
+             restart; remove {file} only together with the log if these snapshots are to count again"
+    )]
+    OnlyBeforeBase {
+        /// The snapshot directory.
+        dir: String,
+        /// Where it is written down.
+        file: String,
+    },
     /// There is a log and no snapshot to start it from.
     #[error(
         "No snapshot found, but there are log entries. Something is broken! {dir} holds no snapshot; put it \
@@ -333,6 +346,14 @@ impl<D: Disk> Recovery<'_, D> {
     /// Tries snapshots from the newest on.
     fn load_snapshot<S: SnapshotSink>(&mut self, sink: &mut S) -> Result<(), RecoverError<S::Error>> {
         let mut all = names::list_snapshots(self.disk, &self.dirs.snap)?;
+        let begins = base::load(self.disk, self.dirs)?;
+        all.retain(|file| file.zxid >= begins);
+        if all.is_empty() && begins > Zxid::ZERO {
+            return Err(RecoverError::OnlyBeforeBase {
+                dir: self.dirs.snap.clone(),
+                file: disk::join(&self.dirs.snap, BASE_NAME),
+            });
+        }
         while let Some(named) = all.pop() {
             let reason = if looks_valid(self.disk, &self.dirs.snap, &named.name)? {
                 match load_snapshot(self.disk, &self.dirs.snap, &named.name, sink) {

@@ -12,6 +12,7 @@ use core::convert::Infallible;
 
 use proto::{Encode, Epoch, Reader, Zxid};
 
+use crate::base;
 use crate::dirs::Dirs;
 use crate::disk::{self, Disk, DiskError, DiskFile};
 use crate::entry::LOG_HEADER_LEN;
@@ -57,7 +58,8 @@ pub enum TruncateError {
         /// The last transaction before it.
         before: Zxid,
     },
-    /// No sound snapshot of before that transaction is left, so that without the later ones there is no history.
+    /// No sound snapshot of before that transaction is left from which this log leads on, so that without the later ones
+    /// there is no history.
     #[error(
         "Not able to truncate the log {zxid}: every sound snapshot here is newer; \
              move the version-2 directories of this member aside and restart, it then copies the leader"
@@ -103,7 +105,7 @@ pub fn truncate<D: Disk>(
     if zxid < committed {
         return Err(TruncateError::Committed { zxid, committed });
     }
-    let Base { snapshot, dirty } = base(disk, dirs, zxid)?;
+    let Start { snapshot, dirty } = start(disk, dirs, zxid)?;
     let (last, next) = reach(disk, dirs, snapshot, zxid)?;
     // The mark that opens an epoch has no entry; the first one behind it tells that it was passed.
     let opens_epoch = zxid.counter() == 0 && next.is_some_and(|next| next.epoch() == zxid.epoch());
@@ -122,7 +124,7 @@ pub fn truncate<D: Disk>(
 }
 
 /// Where the shorter history starts.
-struct Base {
+struct Start {
     /// The newest sound snapshot without effects of later transactions.
     snapshot: Zxid,
     /// Whether there are snapshots of an older name with such effects: Java's hold what was applied while they were
@@ -130,17 +132,19 @@ struct Base {
     dirty: bool,
 }
 
-fn base<D: Disk>(disk: &D, dirs: &Dirs, zxid: Zxid) -> Result<Base, TruncateError> {
+fn start<D: Disk>(disk: &D, dirs: &Dirs, zxid: Zxid) -> Result<Start, TruncateError> {
     let mut dirty = false;
-    let snapshots = names::list_snapshots(disk, &dirs.snap)?;
-    for Named { zxid: named, name } in snapshots.into_iter().rev().filter(|file| file.zxid <= zxid) {
+    let begins = base::load(disk, dirs)?;
+    let mut snapshots = names::list_snapshots(disk, &dirs.snap)?;
+    snapshots.retain(|file| (begins..=zxid).contains(&file.zxid));
+    for Named { zxid: named, name } in snapshots.into_iter().rev() {
         if !looks_valid(disk, &dirs.snap, &name)? {
             continue;
         }
         // One that cannot be read is no base and no danger: recovery passes it over, too.
         let Ok(SnapshotEnd { digest, last, .. }) = verify_snapshot(disk, &dirs.snap, &name) else { continue };
         if digest.map(|digest| digest.zxid).max(last) <= Some(zxid) {
-            return Ok(Base { snapshot: named, dirty });
+            return Ok(Start { snapshot: named, dirty });
         }
         dirty = true;
     }
@@ -290,6 +294,7 @@ impl Truncation {
         }
         self.lower_mark(disk, dirs, kept.last().map_or(upto, |log| log.zxid), kept_upto)?;
         if let Some((from, to)) = waiting {
+            base::save(disk, dirs, upto)?;
             disk.rename(&from, &to)?;
             disk.sync_dir(&dirs.snap)?;
             notes.push(Note::Installed { file: to });

@@ -312,7 +312,7 @@ pub(crate) fn damaged<E>(TornTail { file, offset, broken, .. }: TornTail) -> Log
 }
 
 /// Whether no transaction is missing between two neighbours in a log.
-fn follows(before: Zxid, next: Zxid) -> bool {
+pub(super) fn follows(before: Zxid, next: Zxid) -> bool {
     before == next
         || before.0.checked_add(1) == Some(next.0)
         || (before.epoch() < next.epoch() && next.counter() <= 1)

@@ -2,7 +2,7 @@
 
 use proto::{Entry, Zxid};
 
-use crate::disk::{Disk, DiskError};
+use crate::disk::{Disk, DiskError, DiskFile};
 use crate::entry::{self, Broken, ENTRY_HEAD_LEN, Head, LOG_HEADER_LEN};
 use crate::window::{FileSource, Window};
 
@@ -49,45 +49,86 @@ impl<E> From<DiskError> for ScanError<E> {
     }
 }
 
-/// Calls `visit` with zxid and payload of each entry. Memory: 1 MiB, or twice the longest entry.
+/// What comes next in a file.
+#[derive(Debug)]
+pub(crate) enum Found<'a> {
+    Entry { zxid: Zxid, payload: &'a [u8] },
+    End(Option<Broken>),
+}
+
+/// A file being read. Memory: 1 MiB, or twice the longest entry.
+pub(crate) struct Scanner<F> {
+    window: Window<FileSource<F>>,
+    /// The length of the entry found last, which is still in the window.
+    found: usize,
+}
+
+impl<F: DiskFile> Scanner<F> {
+    /// Opens the file and reads its header.
+    pub(crate) fn open<D: Disk<File = F>, E>(disk: &D, path: &str) -> Result<Self, ScanError<E>> {
+        let mut window = Window::new(FileSource { file: disk.open(path)?, offset: 0 }, 0);
+        if !window.want(LOG_HEADER_LEN)? {
+            return Err(ScanError::Short { bytes: window.bytes().len() as u64 });
+        }
+        if !entry::is_log_header(window.bytes()) {
+            return Err(ScanError::Magic);
+        }
+        window.advance(LOG_HEADER_LEN);
+        Ok(Self { window, found: 0 })
+    }
+
+    /// Where the entry found last starts, or the file ends.
+    #[inline]
+    pub(crate) fn offset(&self) -> u64 {
+        self.window.offset()
+    }
+
+    /// The entry behind the one found last; at the end of the file, the end again.
+    #[inline]
+    pub(crate) fn find(&mut self) -> Result<Found<'_>, DiskError> {
+        self.window.advance(core::mem::take(&mut self.found));
+        let n = match next(&mut self.window)? {
+            Ok(Some(n)) => n,
+            Ok(None) => return Ok(Found::End(None)),
+            Err(broken) => return Ok(Found::End(Some(broken))),
+        };
+        Ok(match entry::payload(&self.window.bytes()[..n]) {
+            Ok(payload) => {
+                self.found = n;
+                let zxid = Entry::zxid(payload).expect("a payload is never shorter than a header");
+                Found::Entry { zxid, payload }
+            }
+            Err(broken) => Found::End(Some(broken)),
+        })
+    }
+}
+
+/// Calls `visit` with zxid and payload of each entry.
 pub(crate) fn scan<D: Disk, E>(
     disk: &D,
     path: &str,
     visit: &mut impl FnMut(Zxid, &[u8]) -> Result<Step, E>,
 ) -> Result<FileEnd, ScanError<E>> {
-    let mut window = Window::new(FileSource { file: disk.open(path)?, offset: 0 }, 0);
-    if !window.want(LOG_HEADER_LEN)? {
-        return Err(ScanError::Short { bytes: window.bytes().len() as u64 });
-    }
-    if !entry::is_log_header(window.bytes()) {
-        return Err(ScanError::Magic);
-    }
-    window.advance(LOG_HEADER_LEN);
+    let mut scanner = Scanner::open(disk, path)?;
     loop {
-        let offset = window.offset();
-        let end = |broken, stopped| Ok(FileEnd { offset, broken, stopped });
-        let n = match next(&mut window)? {
-            Ok(Some(n)) => n,
-            Ok(None) => return end(None, false),
-            Err(broken) => return end(Some(broken), false),
+        let step = match scanner.find()? {
+            Found::Entry { zxid, payload } => visit(zxid, payload),
+            Found::End(broken) => {
+                return Ok(FileEnd { offset: scanner.offset(), broken, stopped: false });
+            }
         };
-        let payload = match entry::payload(&window.bytes()[..n]) {
-            Ok(payload) => payload,
-            Err(broken) => return end(Some(broken), false),
-        };
-        let zxid = Entry::zxid(payload).expect("a payload is never shorter than a header");
-        let step = visit(zxid, payload).map_err(|error| ScanError::Visitor { offset, error })?;
-        if step == Step::Stop {
-            return end(None, true);
+        let offset = scanner.offset();
+        match step {
+            Ok(Step::Next) => {}
+            Ok(Step::Stop) => return Ok(FileEnd { offset, broken: None, stopped: true }),
+            Err(error) => return Err(ScanError::Visitor { offset, error }),
         }
-        window.advance(n);
     }
 }
 
 /// The length of the entry that comes next and is now in the window; `None` at the end.
-fn next<F: crate::disk::DiskFile>(
-    window: &mut Window<FileSource<F>>,
-) -> Result<Result<Option<usize>, Broken>, DiskError> {
+#[inline]
+fn next<F: DiskFile>(window: &mut Window<FileSource<F>>) -> Result<Result<Option<usize>, Broken>, DiskError> {
     if !window.want(ENTRY_HEAD_LEN)? {
         let zeroes = window.bytes().iter().all(|&byte| byte == 0);
         return Ok(if zeroes { Ok(None) } else { Err(Broken::CutOff) });

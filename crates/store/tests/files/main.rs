@@ -15,4 +15,6 @@ mod recovery;
 #[cfg(test)]
 mod stream;
 #[cfg(test)]
+mod tail;
+#[cfg(test)]
 mod truncate;

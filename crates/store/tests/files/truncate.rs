@@ -8,7 +8,9 @@ use store::mem::{Fault, MemDisk};
 use store::snapshot::{
     Compression, Installed, SnapshotDigest, SnapshotOptions, SnapshotWriter, put_node, put_session,
 };
-use store::{Dirs, DiskError, Note, TRUNCATION_NAME, TruncateError, log_header, truncate};
+use store::{
+    Dirs, Disk, DiskError, Note, RecoverError, TRUNCATION_NAME, TruncateError, log_header, truncate,
+};
 
 use crate::common::{Rng, SMALL, Seen, append, batch, dirs, recovered, snapshot};
 
@@ -281,11 +283,21 @@ fn a_hole_before_an_installed_snapshot_is_none() {
     goes_on(&disk, &dirs, 20, "behind a hole");
     let (found, seen) = recovered(&disk, &dirs).unwrap();
     assert_eq!((found.notes, seen.zxids()), (vec![], vec![21, 22, 23]));
-    // Without it the older ones are no way to where it led.
+    // Without it the older ones are no way to where it led, also where an epoch ends in the hole, so that the zxids show none.
+    let second_epoch = 1 << 32;
+    let mut writer = LogWriter::new(disk.clone(), &dirs.log, SMALL, Zxid(23));
+    append(&mut writer, second_epoch + 1, second_epoch + 2).unwrap();
+    disk.remove(&path("log.15")).unwrap();
     let mut bytes = disk.contents(&path("snapshot.14")).unwrap();
     bytes[40] ^= 1;
     disk.put(&path("snapshot.14"), &bytes);
-    recovered(&disk, &dirs).unwrap_err();
+    let error = recovered(&disk, &dirs).unwrap_err();
+    assert!(matches!(error, RecoverError::NoValidSnapshot { .. }), "{error}");
+    let error = truncate(&disk, &dirs, Zxid(9), Zxid(0)).unwrap_err();
+    assert!(matches!(error, TruncateError::NoSnapshot { .. }), "{error}");
+    disk.remove(&path("snapshot.14")).unwrap();
+    let error = recovered(&disk, &dirs).unwrap_err();
+    assert!(matches!(error, RecoverError::OnlyBeforeBase { .. }), "{error}");
     // Into an empty directory, too.
     let disk = MemDisk::new();
     let dirs = crate::common::dirs(&disk);
