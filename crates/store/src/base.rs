@@ -12,6 +12,7 @@ use proto::{Encode, Reader, Zxid};
 
 use crate::dirs::Dirs;
 use crate::disk::{self, Disk, DiskError};
+use crate::reserve;
 
 /// In the snapshot directory; Java passes it over.
 pub const BASE_NAME: &str = ".oxkeeper.base";
@@ -32,7 +33,7 @@ pub(crate) fn load<D: Disk>(disk: &D, dirs: &Dirs) -> Result<Zxid, DiskError> {
 
 /// Writes down, durably, that the history begins with the snapshot `zxid`.
 pub(crate) fn save<D: Disk>(disk: &D, dirs: &Dirs, zxid: Zxid) -> Result<(), DiskError> {
-    disk::replace(disk, &disk::join(&dirs.snap, BASE_NAME), &encode(zxid))
+    reserve::replace(disk, &disk::join(&dirs.snap, BASE_NAME), &encode(zxid))
 }
 
 fn encode(zxid: Zxid) -> Vec<u8> {

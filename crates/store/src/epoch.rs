@@ -8,6 +8,7 @@ use alloc::string::{String, ToString};
 use proto::{Epoch, Zxid};
 
 use crate::disk::{self, Disk, DiskError};
+use crate::reserve;
 
 /// Which promise.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -91,12 +92,13 @@ fn load_file<D: Disk>(disk: &D, path: &str) -> Result<Option<Epoch>, EpochError>
     }
 }
 
-/// Replaces one epoch, durably, before anybody is told.
+/// Replaces one epoch, durably, before anybody is told; on a full disk at the cost of the
+/// [reserve](crate::keep_reserve).
 ///
 /// # Errors
 /// As the disk gives them; the process has to end (reliability.md R6).
 pub fn save<D: Disk>(disk: &D, dir: &str, kind: EpochKind, epoch: Epoch) -> Result<(), DiskError> {
-    disk::replace(disk, &disk::join(dir, kind.file_name()), epoch.0.to_string().as_bytes())
+    reserve::replace(disk, &disk::join(dir, kind.file_name()), epoch.0.to_string().as_bytes())
 }
 
 /// Both promises.
@@ -110,7 +112,49 @@ pub struct Epochs {
     pub created: bool,
 }
 
-/// Reads both epochs, repairs what a crash between two steps leaves, and holds them against the end of the log.
+impl Epochs {
+    /// Raises one promise, durably, before anybody is told: the accepted epoch before LEADERINFO or ACKEPOCH leaves,
+    /// the current one once the history of its leader is durable, before the ACK of NEWLEADER (reliability.md R3).
+    /// What it is already is not written again.
+    ///
+    /// # Errors
+    /// As the disk gives them; the process has to end (reliability.md R6). With [`DiskError::NoSpace`], when even the
+    /// reserve is gone, both promises are as they were, and the member may wait for room instead.
+    ///
+    /// # Panics
+    /// If a promise would be taken back, or the current epoch come before the accepted one (reliability.md Z8).
+    ///
+    /// Source: `QuorumPeer#setAcceptedEpoch`, `#setCurrentEpoch`.
+    pub fn raise<D: Disk>(
+        &mut self,
+        disk: &D,
+        dir: &str,
+        kind: EpochKind,
+        epoch: Epoch,
+    ) -> Result<(), DiskError> {
+        let promised = match kind {
+            EpochKind::Accepted => self.accepted,
+            EpochKind::Current => self.current,
+        };
+        assert!(promised <= epoch, "{} is {promised:?} and never becomes {epoch:?}", kind.file_name());
+        assert!(
+            kind == EpochKind::Accepted || epoch <= self.accepted,
+            "a history of epoch {epoch:?} comes from a leader that was accepted"
+        );
+        if promised < epoch {
+            save(disk, dir, kind, epoch)?;
+            match kind {
+                EpochKind::Accepted => self.accepted = epoch,
+                EpochKind::Current => self.current = epoch,
+            }
+            reserve::keep_reserve(disk, dir)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads both epochs, repairs what a crash between two steps leaves, and holds them against the end of the log. Also
+/// sees to the [reserve](crate::keep_reserve).
 ///
 /// # Errors
 /// [`EpochError`]
@@ -135,6 +179,7 @@ pub fn load_epochs<D: Disk>(disk: &D, dir: &str, last: Zxid) -> Result<Epochs, E
     if accepted < current {
         return Err(EpochError::Disagree { accepted, current });
     }
+    reserve::keep_reserve(disk, dir)?;
     Ok(Epochs { accepted, current, created })
 }
 

@@ -21,6 +21,7 @@ use crate::log::scan::{self, FileEnd, ScanError, Step};
 use crate::log::{LogEnd, LogRange, LogReadError, Mark, MarkFile, read_logs};
 use crate::names::{self, Named};
 use crate::recover::Note;
+use crate::reserve;
 use crate::snapshot::{Compression, SnapshotEnd, looks_valid, verify_snapshot};
 
 /// In the snapshot directory while a truncation is carried out. Java passes it over.
@@ -217,7 +218,7 @@ impl Truncation {
     /// Makes the decision durable: from here on it holds, and [`carry_out`](Self::carry_out) follows.
     pub(crate) fn decide<D: Disk>(&self, disk: &D, dirs: &Dirs) -> Result<(), DiskError> {
         let path = disk::join(&dirs.snap, TRUNCATION_NAME);
-        disk::replace(disk, &path, &self.encode()).inspect_err(|_| {
+        reserve::replace(disk, &path, &self.encode()).inspect_err(|_| {
             // The first error is the one to tell. Nobody counts on a decision that may not be durable.
             let _ = disk.remove(&path);
         })
