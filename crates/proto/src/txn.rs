@@ -406,7 +406,14 @@ impl<'a> Entry<'a> {
     /// # Errors
     /// [`TxnError`]
     pub fn decode(payload: &'a [u8]) -> Result<Self, TxnError> {
-        let mut reader = Reader::new(payload);
+        Self::read(Reader::new(payload))
+    }
+
+    /// The same from a reader that was given a bound on lengths.
+    ///
+    /// # Errors
+    /// [`TxnError`]
+    pub fn read(mut reader: Reader<'a>) -> Result<Self, TxnError> {
         let header: TxnHeader = reader.take()?;
         let txn = Txn::decode(header.kind, &mut reader)?;
         let digest = match reader.take() {

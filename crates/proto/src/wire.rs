@@ -18,7 +18,7 @@ pub enum DecodeError {
     /// The bytes end inside a field.
     #[error("the record ends inside a field")]
     Truncated,
-    /// A string or buffer claims a length below -1.
+    /// A string or buffer claims a length below -1, or one above the reader's bound.
     #[error("unreasonable length {0}")]
     Length(i32),
     /// A list that has to be there is null. Java does not find that while it decodes, but stumbles over it.
@@ -41,13 +41,22 @@ pub enum DecodeError {
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
+    /// No string or buffer may claim to be longer.
+    length_max: i32,
 }
 
 impl<'a> Reader<'a> {
     /// Starts at the first of `bytes`.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
+        Self::with_length_max(bytes, i32::MAX)
+    }
+
+    /// The same, but a string or buffer that claims more than `length_max` bytes is a [`DecodeError::Length`], even where
+    /// the bytes end before it: what Java answers with its `jute.maxbuffer`. Source: `BinaryInputArchive#checkLength`.
+    #[must_use]
+    pub fn with_length_max(bytes: &'a [u8], length_max: i32) -> Self {
+        Self { rest: bytes, length_max }
     }
 
     /// What has not been taken yet.
@@ -84,6 +93,7 @@ impl<'a> Reader<'a> {
     fn length(&mut self) -> Result<Option<usize>, DecodeError> {
         match i32::decode(self)? {
             -1 => Ok(None),
+            n if n > self.length_max => Err(DecodeError::Length(n)),
             n => usize::try_from(n).map(Some).map_err(|_| DecodeError::Length(n)),
         }
     }
@@ -290,6 +300,8 @@ mod tests {
         assert_eq!(reader.take::<Option<Vec<i64>>>(), Err(DecodeError::Truncated));
         let mut reader = Reader::new(&[255, 255, 255, 254]);
         assert_eq!(reader.take::<Buffer<'_>>(), Err(DecodeError::Length(-2)));
+        let mut reader = Reader::with_length_max(&[0, 0, 0, 3, 1, 2, 3], 2);
+        assert_eq!(reader.take::<Buffer<'_>>(), Err(DecodeError::Length(3)));
     }
 
     #[test]
