@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::run::{cargo, repository};
 
 /// A crate and all of our crates it may use. One that is not listed may not be in the workspace.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("proto", &[]),
     ("tree", &["proto"]),
     ("zab", &["proto"]),
@@ -20,6 +20,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("member", &["proto", "tree", "zab"]),
     ("admin", &["member", "proto"]),
     ("server", &["proto", "tree", "zab", "store", "member", "admin"]),
+    ("tools", &["proto", "store"]),
     ("client", &["proto"]),
     ("cli", &["client", "proto"]),
     ("bench", &["client", "proto"]),
