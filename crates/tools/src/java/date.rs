@@ -4,67 +4,81 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
 
-/// The calendar repeats after so many milliseconds: 400 years. Times outside of what `jiff` knows, as a damaged entry can
-/// claim them, are shown by it.
+const DAY_MS: i128 = 24 * 3600 * 1000;
+/// The calendar repeats after so many milliseconds, 400 years. For times that the system's rules of time zones do not
+/// reach, and that only a damaged entry claims, the offset is that of a time which they do.
 const CYCLE_MS: i64 = 146_097 * 24 * 3600 * 1000;
-const CYCLE_YEARS: i64 = 400;
+/// 15 October 1582 in days since 1970. Before it Java counts days as Julius Caesar did.
+const GREGORIAN_START_DAY: i128 = -141_427;
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+/// 1 January 1970 was a Thursday.
+const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 
 /// A moment where it is shown.
 pub(crate) struct Date {
-    zoned: Zoned,
-    year: i64,
+    /// Before our era it counts backwards.
+    year: i128,
+    /// From 0.
+    month: usize,
+    day: i128,
+    weekday: usize,
+    /// Since midnight.
+    second: i128,
+    /// `UTC`, `CET`, …
+    zone: String,
 }
 
 impl Date {
     /// Milliseconds since 1970, shown in `zone`.
     pub(crate) fn new(ms: i64, zone: &TimeZone) -> Self {
-        let cycles = ms.div_euclid(CYCLE_MS);
-        let base = Timestamp::from_millisecond(ms.rem_euclid(CYCLE_MS)).expect("between 1970 and 2370");
-        let zoned = base.to_zoned(zone.clone());
-        let year = i64::from(zoned.year()) + cycles * CYCLE_YEARS;
-        Self { zoned, year }
-    }
-
-    fn month(&self) -> usize {
-        usize::try_from(self.zoned.month() - 1).expect("from 1 to 12")
-    }
-
-    fn zone(&self) -> String {
-        match self.zoned.time_zone().to_offset_info(self.zoned.timestamp()).abbreviation() {
-            // Places without letters of their own are given as numbers in the system's data, and so in Java.
-            "" => "UTC".to_owned(),
-            name => name.to_owned(),
+        let reachable = Timestamp::from_millisecond(ms).or_else(|_| {
+            // Between 1970 and 2370.
+            Timestamp::from_millisecond(ms.rem_euclid(CYCLE_MS))
+        });
+        let offset = zone.to_offset_info(reachable.unwrap_or_default());
+        let local = i128::from(ms) + i128::from(offset.offset().seconds()) * 1000;
+        let days = local.div_euclid(DAY_MS);
+        let (year, month, day) = if days < GREGORIAN_START_DAY { julian(days) } else { gregorian(days) };
+        Self {
+            year: if year > 0 { year } else { 1 - year },
+            month,
+            day,
+            weekday: usize::try_from(days.rem_euclid(7)).expect("below 7"),
+            second: local.rem_euclid(DAY_MS) / 1000,
+            zone: offset.abbreviation().to_owned(),
         }
     }
 
     /// `1:02:03 PM`.
     fn clock(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (hour, half) = (self.zoned.hour(), if self.zoned.hour() < 12 { "AM" } else { "PM" });
-        let hour = if hour % 12 == 0 { 12 } else { hour % 12 };
-        write!(f, "{hour}:{:02}:{:02} {half}", self.zoned.minute(), self.zoned.second())
+        let (hour, minute, second) = self.time();
+        let (hour, half) = (hour % 12, if hour < 12 { "AM" } else { "PM" });
+        write!(f, "{}:{minute:02}:{second:02} {half}", if hour == 0 { 12 } else { hour })
+    }
+
+    /// Hour, minute, second.
+    fn time(&self) -> (i128, i128, i128) {
+        (self.second / 3600, self.second / 60 % 60, self.second % 60)
     }
 
     /// `11/25/26, 1:02:03 PM UTC`: `DateFormat.getDateTimeInstance(SHORT, LONG)`.
     pub(crate) fn short(&self) -> impl fmt::Display {
         fmt::from_fn(|f| {
-            let (month, day) = (self.zoned.month(), self.zoned.day());
-            write!(f, "{month}/{day}/{:02}, ", self.year.rem_euclid(100))?;
+            write!(f, "{}/{}/{:02}, ", self.month + 1, self.day, self.year % 100)?;
             self.clock(f)?;
-            write!(f, " {}", self.zone())
+            write!(f, " {}", self.zone)
         })
     }
 
     /// `Nov 25, 2026, 1:02:03 PM`: `DateFormat.getDateTimeInstance()`.
     pub(crate) fn medium(&self) -> impl fmt::Display {
         fmt::from_fn(|f| {
-            write!(f, "{} {}, {}, ", MONTHS[self.month()], self.zoned.day(), self.year)?;
+            write!(f, "{} {}, {}, ", MONTHS[self.month], self.day, self.year)?;
             self.clock(f)
         })
     }
@@ -72,13 +86,39 @@ impl Date {
     /// `Wed Nov 25 13:02:03 UTC 2026`: `Date#toString`.
     pub(crate) fn long(&self) -> impl fmt::Display {
         fmt::from_fn(|f| {
-            let weekday = usize::try_from(self.zoned.weekday().to_monday_zero_offset()).expect("from 0 to 6");
-            write!(f, "{} {} ", WEEKDAYS[weekday], MONTHS[self.month()])?;
-            let (hour, minute, second) = (self.zoned.hour(), self.zoned.minute(), self.zoned.second());
-            write!(f, "{:02} {hour:02}:{minute:02}:{second:02} ", self.zoned.day())?;
-            write!(f, "{} {:04}", self.zone(), self.year)
+            let Self { year, day, zone, .. } = self;
+            let (hour, minute, second) = self.time();
+            write!(f, "{} {} {day:02} ", WEEKDAYS[self.weekday], MONTHS[self.month])?;
+            write!(f, "{hour:02}:{minute:02}:{second:02} {zone} {year}")
         })
     }
+}
+
+/// Year, month from 0 and day of so many days since 1970.
+fn gregorian(days: i128) -> (i128, usize, i128) {
+    // From 1 March of the year 0, in cycles of 400 years.
+    let days = days + 719_468;
+    let (cycle, of_cycle) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (of_cycle - of_cycle / 1460 + of_cycle / 36_524 - of_cycle / 146_096) / 365;
+    let of_year = of_cycle - (365 * year + year / 4 - year / 100);
+    from_march(year + cycle * 400, of_year)
+}
+
+/// The same in the calendar before, where every fourth year has a leap day.
+fn julian(days: i128) -> (i128, usize, i128) {
+    // From 1 March of the year 0, in cycles of four years.
+    let days = days + 719_470;
+    let (cycle, of_cycle) = (days.div_euclid(1461), days.rem_euclid(1461));
+    let year = (of_cycle - of_cycle / 1460) / 365;
+    from_march(year + cycle * 4, of_cycle - 365 * year)
+}
+
+/// Takes apart the day of a year that starts in March.
+fn from_march(year: i128, of_year: i128) -> (i128, usize, i128) {
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (year, month) = if month < 10 { (year, month + 2) } else { (year + 1, month - 10) };
+    (year, usize::try_from(month).expect("from 0 to 11"), day)
 }
 
 #[cfg(test)]
@@ -112,7 +152,10 @@ mod tests {
     fn times_that_a_damaged_entry_claims_are_shown_too() {
         assert_eq!(all(253_402_300_800_000, "UTC")[2], "Sat Jan 01 00:00:00 UTC 10000");
         assert_eq!(all(-1, "UTC")[0], "12/31/69, 11:59:59 PM UTC");
-        all(i64::MIN, "UTC");
-        all(i64::MAX, "UTC");
+        assert_eq!(all(-12_219_292_800_001, "UTC")[2], "Thu Oct 04 23:59:59 UTC 1582");
+        assert_eq!(all(-12_219_292_800_000, "UTC")[2], "Fri Oct 15 00:00:00 UTC 1582");
+        assert_eq!(all(-62_135_769_600_001, "UTC")[1], "Dec 31, 1, 11:59:59 PM");
+        assert_eq!(all(i64::MIN, "UTC")[2], "Sun Dec 02 16:47:04 UTC 292269055");
+        assert_eq!(all(i64::MAX, "UTC")[2], "Sun Aug 17 07:12:55 UTC 292278994");
     }
 }
