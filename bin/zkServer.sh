@@ -14,7 +14,12 @@ while [ -L "$script" ]; do
   esac
 done
 ZOOBINDIR=$(cd "$(dirname "$script")" && pwd)
-. "$ZOOBINDIR/zkEnv.sh"
+if [ -e "$ZOOBINDIR/../libexec/zkEnv.sh" ]; then
+  . "$ZOOBINDIR/../libexec/zkEnv.sh"
+else
+  . "$ZOOBINDIR/zkEnv.sh"
+fi
+OXKEEPER=$(find_program oxkeeper "${OXKEEPER_BIN-}") || exit 1
 
 # A plain name is a file of the configuration folder, a path is used as it is.
 if [ -n "${2-}" ]; then
@@ -24,16 +29,6 @@ if [ -n "${2-}" ]; then
   esac
 fi
 echo "Using config: $ZOOCFG" >&2
-
-# What stands behind the last = of the lines that start with the words $1, in the file $2 or the configuration.
-value_of() {
-  grep "^[[:space:]]*$1" "${2:-$ZOOCFG}" 2>/dev/null | sed -e 's/.*=//'
-}
-
-# The same without blanks around it.
-trimmed_value_of() {
-  value_of "$@" | sed -e 's/^[[:space:]]*//' -e 's/[[:space:]]*$//'
-}
 
 prepare_folders() {
   data_dir=$(trimmed_value_of dataDir)
