@@ -9,8 +9,18 @@ use crate::setup::setup;
 use crate::summary::{Summary, numbers};
 
 /// Every lane, the quick ones first: they tell soonest that something is wrong.
-pub(crate) const LANES: [&str; 9] =
-    ["four_letter", "java_shell", "c_client", "disk", "files", "kill9", "hostile", "differential", "kazoo"];
+pub(crate) const LANES: [&str; 10] = [
+    "four_letter",
+    "java_shell",
+    "c_client",
+    "disk",
+    "toolkits",
+    "files",
+    "kill9",
+    "hostile",
+    "differential",
+    "kazoo",
+];
 
 /// Lanes that run only when they are named: the server's ensembles are not there yet.
 const NAMED_ONLY: [&str; 1] = ["mixed"];

@@ -17,7 +17,9 @@ mod words;
 
 pub use ensemble::{Ensemble, Plan, SERVING_TIME_MAX};
 pub use member::{Kind, Member, Place, Role};
-pub use paths::{apache_file, class_path, oxkeeper_binary, repository, script, tools_dir, venv_program};
+pub use paths::{
+    apache_file, class_path, oxkeeper_binary, repository, script, tools_binary, tools_dir, venv_program,
+};
 pub use ports::free_port;
 pub use server::{Server, Spec};
 pub use target::{APACHE_NEWEST, APACHE_OLDER, Target};

@@ -43,6 +43,16 @@ pub fn oxkeeper_binary() -> Result<PathBuf> {
     std::path::absolute(&binary).with_context(|| format!("no absolute path for {}", binary.display()))
 }
 
+/// The program behind the file scripts, which is built beside the server's.
+///
+/// # Errors
+/// When there is no such file; the message names the command that builds it.
+pub fn tools_binary() -> Result<PathBuf> {
+    let binary = oxkeeper_binary()?.with_file_name("oxkeeper-tools");
+    ensure!(binary.is_file(), "{} is missing; run `cargo build --release -p tools`", binary.display());
+    Ok(binary)
+}
+
 /// A file of `crates/compat/scripts`.
 pub fn script(name: &str) -> PathBuf {
     repository().join("crates/compat/scripts").join(name)

@@ -15,6 +15,7 @@ mod mixed;
 mod process;
 mod run;
 pub mod stand_in;
+mod toolkits;
 mod wire;
 
 use anyhow::{Result, bail};
@@ -73,6 +74,7 @@ pub fn run(lane: &str, options: &Options) -> Result<Vec<Case>> {
         "kazoo" => kazoo::run(&options.target),
         "kill9" => kill9::run(&options.target, options.rounds.unwrap_or(kill9::ROUNDS)),
         "mixed" => mixed::run(&options.target, options.rounds),
+        "toolkits" => toolkits::run(&options.target),
         _ => bail!("`{lane}` is no lane"),
     }
 }
