@@ -30,8 +30,8 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("fuzz", &["proto", "tree", "zab", "store", "member", "admin", "server"]),
 ];
 
-/// The crates that cannot reach a clock, a socket, a file or a thread.
-const NO_STD: [&str; 6] = ["proto", "tree", "zab", "store", "member", "admin"];
+/// The crates that cannot reach a clock, a socket, a file or a thread; `client` can with its feature `driver` alone.
+const NO_STD: [&str; 7] = ["proto", "tree", "zab", "store", "member", "admin", "client"];
 
 /// `cargo metadata` of the workspace with all its dependencies.
 pub(crate) fn metadata() -> Result<Value> {

@@ -1,0 +1,139 @@
+//! Going through a subtree with many requests on their way at once.
+//!
+//! The znodes that come next in the order of visit are asked for before their turn. What has been answered but not visited is
+//! bounded by [`AHEAD`] for each level.
+
+use client::{Client, Failure, Reply, Request, Ticket};
+use proto::Code;
+
+use crate::progress::Progress;
+use crate::trouble::Trouble;
+
+/// How many znodes are asked for ahead of their visit.
+const AHEAD: usize = 512;
+
+/// A znode being visited.
+pub(crate) struct Visit<'a> {
+    /// As the user knows it.
+    pub(crate) path: &'a str,
+    /// 0 for the root of the walk.
+    pub(crate) depth: usize,
+    /// What was answered to each of the walk's requests, in their order.
+    pub(crate) answers: Vec<Result<Reply, Failure>>,
+}
+
+impl Visit<'_> {
+    /// What was answered to the request at this place.
+    pub(crate) fn reply(&self, place: usize) -> Result<&Reply, Trouble> {
+        let answer = self.answers.get(place).expect("a walk asks the same of every znode");
+        answer.as_ref().map_err(|failure| Trouble::request(*failure, self.path))
+    }
+
+    /// The names of the children, sorted, out of the answer at this place.
+    pub(crate) fn children(&self, place: usize) -> Result<Vec<String>, Trouble> {
+        let children = self.reply(place)?.children();
+        let (mut names, _) = children.map_err(|failure| Trouble::request(failure, self.path))?;
+        sort(&mut names);
+        Ok(names)
+    }
+}
+
+/// A znode that waits for its visit.
+struct Next {
+    path: String,
+    depth: usize,
+    tickets: Vec<Ticket>,
+}
+
+/// Visits `root` and everything below, each znode before its children and these in the order that `visit` gives them.
+///
+/// A znode that goes away before its turn is left out, except the root.
+///
+/// * `requests`: what to ask about a path as the server knows it.
+/// * `visit`: gives the names of the children to go on with.
+///
+/// # Errors
+/// What `visit` ends with, or that the person does not want to wait any longer.
+pub(crate) fn walk(
+    client: &Client,
+    root: &str,
+    requests: impl Fn(&str) -> Vec<Request>,
+    mut visit: impl FnMut(Visit<'_>) -> Result<Vec<String>, Trouble>,
+) -> Result<(), Trouble> {
+    // The last one is visited next.
+    let mut stack = vec![Next { path: root.to_owned(), depth: 0, tickets: Vec::new() }];
+    let mut asked_ahead = 0;
+    let mut progress = Progress::new();
+    while let Some(top) = stack.last() {
+        if top.tickets.is_empty() || asked_ahead < AHEAD / 2 {
+            asked_ahead = ask(client, &mut stack, &requests);
+        }
+        let Some(Next { path, depth, tickets }) = stack.pop() else { break };
+        asked_ahead = asked_ahead.saturating_sub(1);
+        let answers: Vec<_> = tickets.into_iter().map(|ticket| client.wait(ticket)).collect();
+        if client.is_interrupted() {
+            return Err(Trouble::Interrupted);
+        }
+        if depth > 0 && answers.contains(&Err(Failure::Refused(Code::NoNode))) {
+            continue;
+        }
+        progress.step();
+        let names = visit(Visit { path: &path, depth, answers })?;
+        let below = names.iter().rev().map(|name| Next {
+            path: join(&path, name),
+            depth: depth + 1,
+            tickets: Vec::new(),
+        });
+        stack.extend(below);
+    }
+    Ok(())
+}
+
+/// Asks for the znodes on top of the stack, and gives how many there are asked for without a gap.
+fn ask(client: &Client, stack: &mut [Next], requests: &impl Fn(&str) -> Vec<Request>) -> usize {
+    let ahead: Vec<&mut Next> = stack.iter_mut().rev().take(AHEAD).collect();
+    let count = ahead.len();
+    let fresh: Vec<&mut Next> = ahead.into_iter().filter(|next| next.tickets.is_empty()).collect();
+    let wanted: Vec<Vec<Request>> =
+        fresh.iter().map(|next| requests(&client.chroot().server_path(&next.path))).collect();
+    let counts: Vec<usize> = wanted.iter().map(Vec::len).collect();
+    let mut tickets = client.submit_all(wanted.into_iter().flatten());
+    for (next, count) in fresh.into_iter().zip(counts) {
+        next.tickets.extend(tickets.by_ref().take(count));
+    }
+    count
+}
+
+/// The path of a child.
+pub(crate) fn join(parent: &str, name: &str) -> String {
+    let mut path = String::with_capacity(parent.len() + 1 + name.len());
+    if parent != "/" {
+        path.push_str(parent);
+    }
+    path.push('/');
+    path.push_str(name);
+    path
+}
+
+/// Sorts as Java sorts strings: by UTF-16 units, which for characters outside the first plane is not the order of UTF-8.
+pub(crate) fn sort(names: &mut [String]) {
+    if names.iter().all(|name| name.is_ascii()) {
+        names.sort_unstable();
+    } else {
+        names.sort_by(|one, other| one.encode_utf16().cmp(other.encode_utf16()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_joined_and_names_sorted_like_java() {
+        assert_eq!(join("/", "a"), "/a");
+        assert_eq!(join("/a", "b"), "/a/b");
+        let mut names = vec!["\u{ffee}".to_owned(), "\u{1f600}".to_owned(), "b".to_owned()];
+        sort(&mut names);
+        assert_eq!(names, ["b", "\u{1f600}", "\u{ffee}"]);
+    }
+}
