@@ -15,33 +15,12 @@ while [ -L "$script" ]; do
   esac
 done
 ZOOBINDIR=$(cd "${script%/*}" && pwd)
-
-# The first of these that can be run. An OXKEEPER_CLI_BIN that cannot is not silently replaced by another program.
-if [ -n "${OXKEEPER_CLI_BIN-}" ]; then
-  candidates=("$OXKEEPER_CLI_BIN")
+if [ -e "$ZOOBINDIR/../libexec/zkEnv.sh" ]; then
+  . "$ZOOBINDIR/../libexec/zkEnv.sh"
 else
-  candidates=("$ZOOBINDIR/../libexec/oxkeeper-cli" "$ZOOBINDIR/oxkeeper-cli" "$ZOOBINDIR/../target/release/oxkeeper-cli")
-fi
-OXKEEPER_BIN=
-for candidate in "${candidates[@]}"; do
-  if [ -f "$candidate" ] && [ -x "$candidate" ]; then
-    OXKEEPER_BIN=$candidate
-    break
-  fi
-done
-if [ -z "$OXKEEPER_BIN" ]; then
-  echo "Error: the program oxkeeper-cli was not found (looked for ${candidates[*]}); set OXKEEPER_CLI_BIN or build it" \
-    "with cargo build --release -p cli" >&2
-  exit 1
+  . "$ZOOBINDIR/zkEnv.sh"
 fi
 
-# zkEnv.sh reads the files with variables, and takes the program from OXKEEPER_BIN.
-. "$ZOOBINDIR/zkEnv.sh"
-
-options=()
-for word in ${CLIENT_JVMFLAGS-} ${JVMFLAGS-}; do
-  case $word in
-    -D*) options+=("$word") ;;
-  esac
-done
-exec "$OXKEEPER" ${options[@]+"${options[@]}"} "$@"
+program=$(find_program oxkeeper-cli "${OXKEEPER_CLI_BIN-}") || exit 1
+collect_properties "${CLIENT_JVMFLAGS-} ${JVMFLAGS-}"
+exec "$program" ${properties[@]+"${properties[@]}"} "$@"

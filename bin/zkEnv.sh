@@ -2,7 +2,7 @@
 # The variables of the scripts beside this file. To be sourced with the arguments of the script, with ZOOBINDIR set.
 #
 # In:  ZOOCFGDIR ZOOCFG ZOO_LOG_DIR SERVER_JVMFLAGS CLIENT_JVMFLAGS JVMFLAGS, the programs' places in OXKEEPER_BIN and
-#      OXKEEPER_TOOLS_BIN, and the files zookeeper-env.sh and java.env
+#      OXKEEPER_TOOLS_BIN and OXKEEPER_CLI_BIN, and the files zookeeper-env.sh and java.env
 # Out: ZOOCFGDIR, ZOOCFG as a path, ZOO_LOG_DIR, and the functions below; consumes --config <dir>
 
 ZOOBINDIR=${ZOOBINDIR:-/usr/bin}

@@ -65,7 +65,7 @@ fn a_checkout_is_found_too_and_a_missing_program_is_told() {
     fs::remove_file(top.path().join("target/release/oxkeeper-cli")).unwrap();
     let (code, _, stderr) = run(Command::new("bash").arg(&script).arg("--version"));
     assert_eq!(code, Some(1));
-    assert!(stderr.contains("oxkeeper-cli was not found") && stderr.contains("cargo build"), "{stderr}");
+    assert!(stderr.contains("oxkeeper-cli was not found") && stderr.contains("OXKEEPER_CLI_BIN"), "{stderr}");
 }
 
 #[test]
