@@ -1,0 +1,135 @@
+//! What a member of an ensemble asks of its driver, and what the driver answers.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use proto::{Epoch, Zxid};
+use tree::Tree;
+
+/// A connection between two members. Never given twice in the life of a process.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct LinkId(pub u64);
+
+/// Which of the two ports of a member a link belongs to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Port {
+    /// Votes. Open as long as the process lives.
+    Election,
+    /// Learners and their leader. Open only while this member leads.
+    Quorum,
+}
+
+/// Where to call. The name is resolved anew for each call (R14).
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Address {
+    /// A name or an address; an IPv6 address without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// Something to do outside. Carried out in the order given.
+#[derive(Debug)]
+pub enum Order {
+    /// Call one of these addresses, then tell `link_opened` or `link_lost`.
+    Dial {
+        /// What the connection will be called.
+        link: LinkId,
+        /// What is called.
+        port: Port,
+        /// Any of them will do.
+        addresses: Vec<Address>,
+        /// How long a connection may take to come about, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// Send what is in its output if `flush`, then close. The member has forgotten the link already: nothing more is
+    /// told of it.
+    Close {
+        /// Which.
+        link: LinkId,
+    },
+    /// Begin or end to listen on the quorum port. Failing to bind it is told with `quorum_port_failed`.
+    Listen(bool),
+    /// Something to be done by the thread that owns the files, in order with the batches of `take_batch` that were
+    /// taken before. Its end is told with `on_disk`.
+    Disk(DiskJob),
+    /// The process has to end.
+    Halt(Halt),
+}
+
+/// One of the two files of epochs. Source: `QuorumPeer#setAcceptedEpoch`, `#setCurrentEpoch`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EpochFile {
+    /// What was promised to a leader to be.
+    Accepted,
+    /// Whose history this is.
+    Current,
+}
+
+/// Work on files beside the log's batches. A failure ends the process (R6).
+#[derive(Debug)]
+pub enum DiskJob {
+    /// Replace an epoch file, durably.
+    StoreEpoch(EpochFile, Epoch),
+    /// Cut the log behind `to`, and set aside what shows more. With `reload` the tree of what is left is read back.
+    Truncate {
+        /// The last transaction to keep.
+        to: Zxid,
+        /// Whether the tree in memory has more than `to`.
+        reload: bool,
+    },
+    /// The tree in memory came from the leader: make it this member's durable state instead of what the files hold.
+    /// The log goes on behind it. The tree is that of `Core::tree`, at its `last_zxid`, and does not change meanwhile.
+    Install,
+    /// Read transactions behind `after` up to `upto` from the log for a learner, in pieces: `Done::LogRead` tells one,
+    /// and `ReadLog` with a later `after` asks for the next.
+    ReadLog {
+        /// Whom it is for.
+        link: LinkId,
+        /// What the learner has.
+        after: Zxid,
+        /// What the memory goes on behind; the log holds it durably.
+        upto: Zxid,
+    },
+}
+
+/// The end of a [`DiskJob`].
+#[derive(Debug)]
+pub enum Done {
+    /// The file is durable.
+    EpochStored(EpochFile, Epoch),
+    /// The log ends with `to`.
+    Truncated {
+        /// As asked.
+        to: Zxid,
+        /// What is left, if that was asked for.
+        tree: Option<Box<Tree>>,
+    },
+    /// The snapshot is durable and the log goes on behind it.
+    Installed,
+    /// A piece of the log, in order and without a hole.
+    LogRead {
+        /// Whom it is for.
+        link: LinkId,
+        /// The transactions; `None` if the log does not lead from `after` to `upto` without a hole, or is too large
+        /// for `snapshotSizeFactor`: the learner needs a snapshot. Empty: `upto` is reached.
+        piece: Option<Vec<(Zxid, Vec<u8>)>>,
+    },
+}
+
+/// Why a member cannot go on. Each has the exit code of Java's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Halt {
+    /// Source: `Follower#processPacket`, `FollowerZooKeeperServer#commit`.
+    #[error(
+        "the leader commits {got}, but the oldest proposal here is {expected}; this member is behind a leader that breaks \
+         the protocol, restart it and look at the leader's log"
+    )]
+    CommitMismatch {
+        /// The oldest proposal.
+        expected: Zxid,
+        /// What came.
+        got: Zxid,
+    },
+}
