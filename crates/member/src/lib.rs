@@ -7,6 +7,7 @@
 extern crate alloc;
 
 mod core;
+pub mod ensemble;
 mod front;
 pub mod metrics;
 mod now;
