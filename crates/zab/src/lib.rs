@@ -1,10 +1,26 @@
 //! Agreement: which transactions are committed, and in which order.
 //!
-//! This build knows one kind of ensemble, that of a single voter, whose own disk is the quorum. Election,
-//! discovery, synchronization and the followers' side of broadcast have their place beside [`Broadcast`]: each
-//! phase is a type of its own that takes events and returns what to do (ARCHITECTURE.md, "Agreement").
+//! A [`Peer`] is one member among others. It is told what came and what became durable, and then asked what to do
+//! ([`Effect`]). Transactions pass by it as zxids only; who holds their bytes spells effects out. A server without an
+//! ensemble is a [`Sole`] voter, whose own disk is the quorum.
+//!
+//! Source: the package `org.apache.zookeeper.server.quorum`; quorum-protocol.md.
 #![no_std]
+extern crate alloc;
 
-mod broadcast;
+mod election;
+mod leader;
+mod learner;
+mod peer;
+mod quorum;
+mod sole;
+mod sync;
+mod violation;
 
-pub use broadcast::{Broadcast, Violation};
+pub use election::{ElectionTimes, Seen};
+pub use leader::{LearnerView, Resigned};
+pub use peer::{Effect, Limits, LinkId, Peer, PeerOptions, Role};
+pub use quorum::Quorum;
+pub use sole::Sole;
+pub use sync::{Held, Plan, plan};
+pub use violation::Violation;

@@ -1,0 +1,655 @@
+//! Leading: discovery, synchronization, broadcast.
+//!
+//! Three barriers stand before a leader serves. Behind the first a quorum has joined its new epoch, behind the second
+//! none of a quorum knows more than it, behind the third a quorum has its whole history on disk. Source: `Leader`,
+//! `LearnerHandler`; quorum-protocol.md §3, §4.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+use proto::quorum::{LearnerInfo, PROTOCOL_VERSION};
+use proto::{Epoch, Sid, Zxid};
+
+use crate::peer::{Effect, Limits, LinkId};
+use crate::{Quorum, Violation};
+
+/// How far the leader is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    /// Barrier 1: who joins, and which epoch is new to all of them.
+    Joining,
+    /// The epoch is on its way to the disk; nobody is told before.
+    StoringAccepted,
+    /// Barrier 2: what does a quorum know?
+    Comparing,
+    /// Barrier 3: a quorum, this member perhaps not yet in it, takes over the history.
+    Synchronizing {
+        /// Whether the current epoch is on this member's disk.
+        stored: bool,
+    },
+    /// Proposals are numbered and committed.
+    Broadcast,
+}
+
+/// How far a learner's connection is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Progress {
+    /// It has not said who it is.
+    Unknown,
+    /// It waits for the new epoch.
+    Waiting,
+    /// It was told the epoch.
+    Invited,
+    /// It told what it has and waits for barrier 2.
+    Compared {
+        last: Zxid,
+    },
+    /// What it lacks is on its way, with NEWLEADER at the end.
+    Synchronizing,
+    /// It has the history on disk.
+    Synchronized,
+    /// It serves.
+    Live,
+}
+
+impl Progress {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "greeting",
+            Self::Waiting | Self::Invited => "discovery",
+            Self::Compared { .. } | Self::Synchronizing => "synchronization",
+            Self::Synchronized | Self::Live => "broadcast",
+        }
+    }
+}
+
+/// One learner's connection.
+#[derive(Clone, Debug)]
+struct Learner {
+    sid: Sid,
+    /// By the type of its first packet, whatever the configuration says.
+    is_observer: bool,
+    /// It follows, and the configuration lets it vote.
+    counts: bool,
+    progress: Progress,
+    /// When it has been silent for too long.
+    deadline_ms: u64,
+    /// Proposals up to here are on its disk.
+    acked: Zxid,
+    lag: Lag,
+}
+
+/// How long the oldest proposal without an acknowledgement has waited. Source: `LearnerHandler.SyncLimitCheck`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lag {
+    current: Option<(Zxid, u64)>,
+    next: Option<(Zxid, u64)>,
+}
+
+impl Lag {
+    fn proposed(&mut self, zxid: Zxid, now_ms: u64) {
+        if self.current.is_none() {
+            self.current = Some((zxid, now_ms));
+        } else {
+            self.next = Some((zxid, now_ms));
+        }
+    }
+
+    fn acked(&mut self, zxid: Zxid) {
+        if self.current.is_some_and(|(current, _)| current <= zxid) {
+            self.current = self.next.take().filter(|(next, _)| *next > zxid);
+        }
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct Leader {
+    me: Sid,
+    limits: Limits,
+    stage: Stage,
+    /// The new epoch; until barrier 1 opens the smallest that is new to all who joined.
+    epoch: Epoch,
+    /// What this member knew when it was elected.
+    initial: (Epoch, Zxid),
+    learners: BTreeMap<LinkId, Learner>,
+    /// When the barrier must be open, in broadcast when to look for a quorum again.
+    deadline_ms: u64,
+    ping_at_ms: u64,
+    proposed: Zxid,
+    persisted: Zxid,
+    committed: Zxid,
+    /// When the oldest proposal that is not on this member's own disk was made.
+    own_lag: Lag,
+    /// Voters that acknowledged at barrier 2.
+    compared: BTreeSet<Sid>,
+    /// Learners to be brought level as soon as barrier 2 opens.
+    version: i64,
+}
+
+impl Leader {
+    /// Starts to lead behind a history that ends with `last` and belongs to `current`.
+    pub(crate) fn start(
+        me: Sid,
+        accepted: Epoch,
+        current: Epoch,
+        last: Zxid,
+        version: i64,
+        limits: Limits,
+        now_ms: u64,
+    ) -> Self {
+        Self {
+            me,
+            limits,
+            stage: Stage::Joining,
+            epoch: Epoch(accepted.0.saturating_add(1)),
+            initial: (current, last),
+            learners: BTreeMap::new(),
+            deadline_ms: now_ms + limits.init_ms,
+            ping_at_ms: now_ms + limits.tick_ms / 2,
+            proposed: last,
+            persisted: last,
+            committed: last,
+            own_lag: Lag::default(),
+            compared: BTreeSet::new(),
+            version,
+        }
+    }
+
+    /// The epoch once it is certain.
+    pub(crate) fn epoch(&self) -> Option<Epoch> {
+        match self.stage {
+            Stage::Joining | Stage::StoringAccepted => None,
+            Stage::Comparing | Stage::Synchronizing { .. } | Stage::Broadcast => Some(self.epoch),
+        }
+    }
+
+    /// Whether proposals may be made.
+    pub(crate) fn is_established(&self) -> bool {
+        self.stage == Stage::Broadcast
+    }
+
+    /// The newest proposal.
+    pub(crate) fn proposed(&self) -> Zxid {
+        self.proposed
+    }
+
+    /// Up to where a quorum has the history.
+    pub(crate) fn committed(&self) -> Zxid {
+        self.committed
+    }
+
+    /// Learners that get proposals, with their member's id.
+    pub(crate) fn learners(&self) -> impl Iterator<Item = LearnerView> {
+        self.learners.iter().map(|(&link, learner)| LearnerView {
+            link,
+            sid: learner.sid,
+            is_observer: learner.is_observer,
+            counts: learner.counts,
+            is_synced: matches!(learner.progress, Progress::Synchronized | Progress::Live),
+            is_live: learner.progress == Progress::Live,
+        })
+    }
+
+    pub(crate) fn is_live(&self, link: LinkId) -> bool {
+        self.learners.get(&link).is_some_and(|learner| learner.progress == Progress::Live)
+    }
+
+    pub(crate) fn on_linked(&mut self, link: LinkId, now_ms: u64) {
+        let deadline_ms = now_ms + self.limits.greeting_ms.min(self.limits.init_ms);
+        let learner = Learner {
+            sid: Sid(i64::MIN),
+            is_observer: false,
+            counts: false,
+            progress: Progress::Unknown,
+            deadline_ms,
+            acked: Zxid::NONE,
+            lag: Lag::default(),
+        };
+        self.learners.insert(link, learner);
+    }
+
+    /// The connection is gone.
+    pub(crate) fn on_lost(&mut self, link: LinkId) {
+        self.learners.remove(&link);
+    }
+
+    fn out_of_place(&self, link: LinkId, packet: &'static str) -> Violation {
+        let phase = self.learners.get(&link).map_or("no phase", |learner| learner.progress.name());
+        Violation::OutOfPlace { packet, phase }
+    }
+
+    /// FOLLOWERINFO or OBSERVERINFO.
+    pub(crate) fn on_info(
+        &mut self,
+        link: LinkId,
+        info: &LearnerInfo,
+        accepted: Epoch,
+        is_observer: bool,
+        is_member: bool,
+        quorum: &Quorum,
+        out: &mut VecDeque<Effect>,
+        now_ms: u64,
+    ) -> Result<(), Violation> {
+        let name = if is_observer { "OBSERVERINFO" } else { "FOLLOWERINFO" };
+        let error = self.out_of_place(link, name);
+        let Some(learner) = self.learners.get_mut(&link) else { return Ok(()) };
+        if learner.progress != Progress::Unknown {
+            return Err(error);
+        }
+        if info.protocol_version < PROTOCOL_VERSION {
+            return Err(Violation::OldProtocol { version: info.protocol_version });
+        }
+        if info.sid == self.me {
+            return Err(Violation::OwnSid(info.sid));
+        }
+        if info.config_version > self.version {
+            return Err(Violation::NewerConfiguration { theirs: info.config_version, ours: self.version });
+        }
+        learner.sid = info.sid;
+        learner.is_observer = is_observer;
+        learner.counts = !is_observer && quorum.is_voter(info.sid);
+        learner.progress = Progress::Waiting;
+        learner.deadline_ms = now_ms + self.limits.init_ms;
+        match self.stage {
+            Stage::Joining => {
+                // Whoever is no member burns no epochs (S3). A listed observer counts here, or one that once accepted
+                // a later epoch of a leader that failed could never come back.
+                if is_member {
+                    self.epoch = self.epoch.max(Epoch(accepted.0.saturating_add(1)));
+                }
+                self.open_first(quorum, out);
+            }
+            Stage::StoringAccepted => {}
+            Stage::Comparing | Stage::Synchronizing { .. } | Stage::Broadcast => self.invite(link, out),
+        }
+        Ok(())
+    }
+
+    /// Opens barrier 1 when a quorum has come.
+    pub(crate) fn open_first(&mut self, quorum: &Quorum, out: &mut VecDeque<Effect>) {
+        let joined: BTreeSet<Sid> = self
+            .learners
+            .values()
+            .filter(|learner| learner.counts && learner.progress == Progress::Waiting)
+            .map(|learner| learner.sid)
+            .collect();
+        if self.stage == Stage::Joining && quorum.is_met(&|sid| sid == self.me || joined.contains(&sid)) {
+            self.stage = Stage::StoringAccepted;
+            out.push_back(Effect::StoreAccepted(self.epoch));
+        }
+    }
+
+    fn invite(&mut self, link: LinkId, out: &mut VecDeque<Effect>) {
+        if let Some(learner) = self.learners.get_mut(&link) {
+            learner.progress = Progress::Invited;
+            out.push_back(Effect::LeaderInfo { link, epoch: self.epoch });
+        }
+    }
+
+    /// The accepted epoch is durable: only now may anyone hear of it.
+    pub(crate) fn on_accepted_stored(&mut self, quorum: &Quorum, out: &mut VecDeque<Effect>, now_ms: u64) {
+        if self.stage != Stage::StoringAccepted {
+            return;
+        }
+        self.stage = Stage::Comparing;
+        self.deadline_ms = now_ms + self.limits.init_ms;
+        let waiting = self.learners.iter().filter(|(_, learner)| learner.progress == Progress::Waiting);
+        for link in waiting.map(|(&link, _)| link).collect::<Vec<_>>() {
+            self.invite(link, out);
+        }
+        self.open_second(quorum, out, now_ms);
+    }
+
+    /// ACKEPOCH.
+    pub(crate) fn on_ack_epoch(
+        &mut self,
+        link: LinkId,
+        last: Zxid,
+        current: Option<Epoch>,
+        quorum: &Quorum,
+        out: &mut VecDeque<Effect>,
+        now_ms: u64,
+    ) -> Result<(), Violation> {
+        let error = self.out_of_place(link, "ACKEPOCH");
+        let Some(learner) = self.learners.get_mut(&link) else { return Ok(()) };
+        if learner.progress != Progress::Invited {
+            return Err(error);
+        }
+        learner.progress = Progress::Compared { last };
+        learner.deadline_ms = now_ms + self.limits.init_ms;
+        if self.stage != Stage::Comparing {
+            self.synchronize(link, last, out);
+            return Ok(());
+        }
+        if let Some(epoch) = current {
+            if (epoch, last) > self.initial {
+                return Err(Violation::LearnerAhead { epoch, theirs: last, ours: self.initial.1 });
+            }
+            if learner.counts && last != Zxid::NONE {
+                self.compared.insert(learner.sid);
+            }
+        }
+        self.open_second(quorum, out, now_ms);
+        Ok(())
+    }
+
+    fn open_second(&mut self, quorum: &Quorum, out: &mut VecDeque<Effect>, now_ms: u64) {
+        if !quorum.is_met(&|sid| sid == self.me || self.compared.contains(&sid)) {
+            return;
+        }
+        self.stage = Stage::Synchronizing { stored: false };
+        self.deadline_ms = now_ms + self.limits.init_ms;
+        out.push_back(Effect::TakeOver);
+        out.push_back(Effect::StoreCurrent(self.epoch));
+        let compared: Vec<(LinkId, Zxid)> = self
+            .learners
+            .iter()
+            .filter_map(|(&link, learner)| match learner.progress {
+                Progress::Compared { last } => Some((link, last)),
+                Progress::Unknown
+                | Progress::Waiting
+                | Progress::Invited
+                | Progress::Synchronizing
+                | Progress::Synchronized
+                | Progress::Live => None,
+            })
+            .collect();
+        for (link, last) in compared {
+            self.synchronize(link, last, out);
+        }
+    }
+
+    fn synchronize(&mut self, link: LinkId, last: Zxid, out: &mut VecDeque<Effect>) {
+        let Some(learner) = self.learners.get_mut(&link) else { return };
+        learner.progress = Progress::Synchronizing;
+        let (sid, is_observer) = (learner.sid, learner.is_observer);
+        // Another connection of the same member is one it has left behind.
+        let left = self.learners.iter().filter(|&(&other, learner)| other != link && learner.sid == sid);
+        let left: Vec<LinkId> =
+            left.filter(|(_, learner)| learner.progress != Progress::Unknown).map(|(&link, _)| link).collect();
+        for other in left {
+            self.learners.remove(&other);
+            out.push_back(Effect::Replaced { link: other });
+        }
+        out.push_back(Effect::Synchronize { link, last, is_observer, epoch: self.epoch });
+    }
+
+    /// A piece of what a learner lacks has reached it: slow is not silent (R11, ZOOKEEPER-1697).
+    pub(crate) fn on_sync_progress(&mut self, link: LinkId, now_ms: u64) {
+        if let Some(learner) = self.learners.get_mut(&link) {
+            learner.deadline_ms = learner.deadline_ms.max(now_ms + self.limits.init_ms);
+            self.deadline_ms = match self.stage {
+                Stage::Synchronizing { .. } => self.deadline_ms.max(now_ms + self.limits.init_ms),
+                Stage::Joining | Stage::StoringAccepted | Stage::Comparing | Stage::Broadcast => self.deadline_ms,
+            };
+        }
+    }
+
+    /// The current epoch is durable: this member's own vote for its history counts.
+    pub(crate) fn on_current_stored(&mut self, quorum: &Quorum, out: &mut VecDeque<Effect>, now_ms: u64) {
+        if matches!(self.stage, Stage::Synchronizing { .. }) {
+            self.stage = Stage::Synchronizing { stored: true };
+            self.open_third(quorum, out, now_ms);
+        }
+    }
+
+    /// ACK.
+    pub(crate) fn on_ack(
+        &mut self,
+        link: LinkId,
+        zxid: Zxid,
+        quorum: &Quorum,
+        out: &mut VecDeque<Effect>,
+        now_ms: u64,
+    ) -> Result<(), Violation> {
+        let error = self.out_of_place(link, "ACK");
+        let mark = Zxid::new(self.epoch, 0);
+        let (proposed, sync_ms) = (self.proposed, self.limits.sync_ms);
+        let is_established = self.is_established();
+        let Some(learner) = self.learners.get_mut(&link) else { return Ok(()) };
+        learner.deadline_ms = learner.deadline_ms.max(now_ms + sync_ms);
+        match learner.progress {
+            Progress::Unknown | Progress::Waiting | Progress::Invited | Progress::Compared { .. } => Err(error),
+            Progress::Synchronizing if zxid == mark => {
+                learner.progress = Progress::Synchronized;
+                learner.acked = learner.acked.max(mark);
+                learner.deadline_ms = now_ms + self.limits.init_ms + sync_ms;
+                if is_established {
+                    self.welcome(link, out);
+                    self.commit(quorum, out);
+                } else {
+                    self.open_third(quorum, out, now_ms);
+                }
+                Ok(())
+            }
+            // Releases before 3.8.5 and 3.9.2 acknowledge what they were synchronized with, and may do so before
+            // NEWLEADER (ZOOKEEPER-4685). All others acknowledge NEWLEADER and UPTODATE alike.
+            Progress::Synchronizing | Progress::Synchronized | Progress::Live => {
+                if zxid > proposed.max(mark) {
+                    return Err(Violation::AckUnproposed { got: zxid, proposed });
+                }
+                if zxid > learner.acked {
+                    learner.acked = zxid;
+                    learner.lag.acked(zxid);
+                    if learner.counts && zxid > self.committed {
+                        self.commit(quorum, out);
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Opens barrier 3.
+    fn open_third(&mut self, quorum: &Quorum, out: &mut VecDeque<Effect>, now_ms: u64) {
+        let Stage::Synchronizing { stored } = self.stage else { return };
+        let counted = self.synchronized();
+        if !quorum.is_met(&|sid| if sid == self.me { stored } else { counted.contains(&sid) }) {
+            return;
+        }
+        // The leader itself has to be among them, for its currentEpoch is what it will claim in the next election.
+        if !stored {
+            return;
+        }
+        self.stage = Stage::Broadcast;
+        let mark = Zxid::new(self.epoch, 0);
+        self.proposed = mark;
+        self.persisted = mark;
+        self.committed = mark;
+        self.deadline_ms = now_ms + self.limits.tick_ms;
+        out.push_back(Effect::Establish { epoch: self.epoch });
+        let synchronized = self.learners.iter().filter(|(_, learner)| learner.progress == Progress::Synchronized);
+        for link in synchronized.map(|(&link, _)| link).collect::<Vec<_>>() {
+            self.welcome(link, out);
+        }
+    }
+
+    fn synchronized(&self) -> BTreeSet<Sid> {
+        let all = self.learners.values();
+        all.filter(|learner| learner.counts && learner.progress == Progress::Synchronized)
+            .map(|learner| learner.sid)
+            .collect()
+    }
+
+    fn welcome(&mut self, link: LinkId, out: &mut VecDeque<Effect>) {
+        if let Some(learner) = self.learners.get_mut(&link) {
+            learner.progress = Progress::Live;
+            out.push_back(Effect::UpToDate { link });
+        }
+    }
+
+    /// A packet that says no more than that the learner works.
+    pub(crate) fn on_sign_of_life(
+        &mut self,
+        link: LinkId,
+        packet: &'static str,
+        now_ms: u64,
+    ) -> Result<(), Violation> {
+        let error = self.out_of_place(link, packet);
+        let Some(learner) = self.learners.get_mut(&link) else { return Ok(()) };
+        if learner.progress != Progress::Live {
+            return Err(error);
+        }
+        learner.deadline_ms = learner.deadline_ms.max(now_ms + self.limits.sync_ms);
+        Ok(())
+    }
+
+    /// The zxid of the next proposal; `None` when the counter is spent and the leader has to resign (ZOOKEEPER-1277).
+    pub(crate) fn next(&self) -> Option<Zxid> {
+        self.proposed.next()
+    }
+
+    /// Takes note of a proposal that all synchronized learners are being sent.
+    pub(crate) fn on_proposed(&mut self, zxid: Zxid, now_ms: u64) {
+        assert_eq!(self.next(), Some(zxid), "proposals are numbered without a hole");
+        self.proposed = zxid;
+        self.own_lag.proposed(zxid, now_ms);
+        for learner in self.learners.values_mut().filter(|learner| learner.counts) {
+            if matches!(learner.progress, Progress::Synchronized | Progress::Live) {
+                learner.lag.proposed(zxid, now_ms);
+            }
+        }
+    }
+
+    /// Everything up to `zxid` is durable here.
+    pub(crate) fn on_persisted(&mut self, zxid: Zxid, quorum: &Quorum, out: &mut VecDeque<Effect>) {
+        assert!(zxid <= self.proposed.max(self.initial.1), "the disk confirms what it was given");
+        if zxid > self.persisted {
+            self.persisted = zxid;
+            self.own_lag.acked(zxid);
+            self.commit(quorum, out);
+        }
+    }
+
+    /// Commits up to where a quorum has everything on disk. Acknowledgements come in the order of the log, so the last
+    /// one speaks for all before it.
+    fn commit(&mut self, quorum: &Quorum, out: &mut VecDeque<Effect>) {
+        if self.stage != Stage::Broadcast {
+            return;
+        }
+        let has = |sid: Sid, zxid: Zxid| {
+            if sid == self.me {
+                return self.persisted >= zxid;
+            }
+            self.learners.values().any(|learner| learner.sid == sid && learner.counts && learner.acked >= zxid)
+        };
+        let acked = self.learners.values().filter(|learner| learner.counts).map(|learner| learner.acked);
+        let best = acked
+            .chain([self.persisted])
+            .filter(|&zxid| zxid > self.committed && quorum.is_met(&|sid| has(sid, zxid)))
+            .max();
+        if let Some(upto) = best {
+            assert!(upto <= self.proposed, "committed what was never proposed");
+            self.committed = upto;
+            out.push_back(Effect::Commit { upto });
+        }
+    }
+
+    /// What is due by the clock. `Err`: the leader has to resign.
+    pub(crate) fn tick(
+        &mut self,
+        quorum: &Quorum,
+        out: &mut VecDeque<Effect>,
+        now_ms: u64,
+    ) -> Result<(), Resigned> {
+        let silent = self.learners.iter().filter(|(_, learner)| learner.deadline_ms <= now_ms);
+        for link in silent.map(|(&link, _)| link).collect::<Vec<_>>() {
+            self.expel(link, Violation::Silent(self.limits.sync_ms), out);
+        }
+        if self.ping_at_ms <= now_ms {
+            self.ping_at_ms = now_ms + self.limits.tick_ms / 2;
+            self.ping(out, now_ms);
+        }
+        if self.deadline_ms > now_ms {
+            return Ok(());
+        }
+        match self.stage {
+            Stage::Joining => Err(Resigned::NoFollowers),
+            Stage::Comparing => Err(Resigned::NoComparison),
+            Stage::Synchronizing { .. } => Err(Resigned::NoSynchronization),
+            // The disk of this member is slow; nobody waits for less.
+            Stage::StoringAccepted => Err(Resigned::SlowDisk),
+            Stage::Broadcast => {
+                self.deadline_ms = now_ms + self.limits.tick_ms;
+                let stuck = |(_, since): (Zxid, u64)| now_ms.saturating_sub(since) > self.limits.sync_ms;
+                if self.own_lag.current.is_some_and(stuck) {
+                    return Err(Resigned::SlowDisk);
+                }
+                let heard: BTreeSet<Sid> = self
+                    .learners
+                    .values()
+                    .filter(|learner| learner.counts && learner.progress != Progress::Unknown)
+                    .map(|learner| learner.sid)
+                    .collect();
+                let met = quorum.is_met(&|sid| sid == self.me || heard.contains(&sid));
+                if met { Ok(()) } else { Err(Resigned::NoQuorum) }
+            }
+        }
+    }
+
+    fn expel(&mut self, link: LinkId, why: Violation, out: &mut VecDeque<Effect>) {
+        self.learners.remove(&link);
+        out.push_back(Effect::Expel { link, why });
+    }
+
+    fn ping(&mut self, out: &mut VecDeque<Effect>, now_ms: u64) {
+        let lagging = |(_, since): (Zxid, u64)| now_ms.saturating_sub(since) > self.limits.sync_ms;
+        let (slow, well): (Vec<_>, Vec<_>) = self
+            .learners
+            .iter()
+            .filter(|(_, learner)| matches!(learner.progress, Progress::Synchronized | Progress::Live))
+            .map(|(&link, learner)| (link, learner.lag.current.is_some_and(lagging)))
+            .partition(|(_, is_slow)| *is_slow);
+        for (link, _) in slow {
+            self.expel(link, Violation::Lagging(self.limits.sync_ms), out);
+        }
+        // Also to those that wait for barrier 3: they count the silence of their leader (quorum-protocol.md §1.4).
+        out.extend(well.into_iter().map(|(link, _)| Effect::Ping { link, zxid: self.proposed }));
+    }
+
+    pub(crate) fn deadline_ms(&self) -> u64 {
+        let learners = self.learners.values().map(|learner| learner.deadline_ms).min().unwrap_or(u64::MAX);
+        self.deadline_ms.min(self.ping_at_ms).min(learners)
+    }
+}
+
+/// A learner as its leader sees it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LearnerView {
+    /// Its connection.
+    pub link: LinkId,
+    /// Who it says it is.
+    pub sid: Sid,
+    /// Whether it asked for INFORM instead of PROPOSAL and COMMIT.
+    pub is_observer: bool,
+    /// Whether its acknowledgements count.
+    pub counts: bool,
+    /// Whether it has the history on disk.
+    pub is_synced: bool,
+    /// Whether it serves clients.
+    pub is_live: bool,
+}
+
+/// Why a leader gives up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Resigned {
+    /// Source: `Leader#getEpochToPropose`.
+    #[error("no quorum of followers connected within initLimit")]
+    NoFollowers,
+    /// Source: `Leader#waitForEpochAck`.
+    #[error("no quorum of followers acknowledged the new epoch within initLimit")]
+    NoComparison,
+    /// Source: `Leader#waitForNewLeaderAck`.
+    #[error("no quorum of followers was synchronized within initLimit")]
+    NoSynchronization,
+    /// Source: `Leader#lead`.
+    #[error("no quorum of followers is heard of any more")]
+    NoQuorum,
+    /// The own disk took longer than syncLimit (P8).
+    #[error("the log of this member takes longer than syncLimit")]
+    SlowDisk,
+    /// Source: `Leader#propose`.
+    #[error("the counter of the epoch is spent")]
+    CounterSpent,
+}

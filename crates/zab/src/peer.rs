@@ -1,0 +1,773 @@
+//! One member among its peers: looking, then leading or following, then looking again.
+//!
+//! Source: `QuorumPeer#run`; quorum-protocol.md §2.12.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+use proto::quorum::{LeaderPacket, LearnerPacket, PeerState, Vote};
+use proto::{Epoch, Sid, Zxid};
+
+use crate::election::{Claim, Decision, Election, Tell};
+use crate::leader::{Leader, LearnerView, Resigned};
+use crate::learner::Learner;
+use crate::{ElectionTimes, Quorum, Seen, Violation};
+
+/// A connection between two members. Never given twice in the life of a process.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct LinkId(pub u64);
+
+/// How long is too long, in milliseconds. Source: quorum-protocol.md §1.4.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// `tickTime`.
+    pub tick_ms: u64,
+    /// `initLimit` x `tickTime`.
+    pub init_ms: u64,
+    /// `syncLimit` x `tickTime`.
+    pub sync_ms: u64,
+    /// How long a learner calls its leader: `connectToLearnerMasterLimit` or `initLimit` x `tickTime`.
+    pub connect_ms: u64,
+    /// Between two calls: `leaderConnectDelayDuringRetryMs`.
+    pub redial_ms: u64,
+    /// How long a connection on the quorum port may take to say whose it is (reliability.md §6).
+    pub greeting_ms: u64,
+}
+
+/// What a member is told at birth.
+#[derive(Clone, Debug)]
+pub struct PeerOptions {
+    /// Its `myid`.
+    pub me: Sid,
+    /// Who decides.
+    pub quorum: Quorum,
+    /// Members that do not vote.
+    pub observers: BTreeSet<Sid>,
+    /// The version of the configuration; 0 from static files.
+    pub version: i64,
+    /// The last epoch it promised itself to.
+    pub accepted: Epoch,
+    /// The epoch of its history.
+    pub current: Epoch,
+    /// Whether an empty history is meant to be: the file `initialize` was there (R15).
+    pub may_be_blank: bool,
+    /// See there.
+    pub limits: Limits,
+    /// See there.
+    pub election: ElectionTimes,
+}
+
+/// What a member does as seen from outside.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// It looks for a leader.
+    Looking,
+    /// It follows, and votes.
+    Following,
+    /// It leads.
+    Leading,
+    /// It follows without a vote.
+    Observing,
+}
+
+/// What is to be done, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Tell a member a vote.
+    Notify {
+        /// Whom.
+        to: Sid,
+        /// What.
+        seen: Seen,
+    },
+    /// The role ended. Serve nobody; when the log is still, say [`Peer::on_drained`].
+    Retire,
+    /// A new role begins.
+    Begin(Role),
+    /// Replace `acceptedEpoch`; then [`Peer::on_accepted_stored`].
+    StoreAccepted(Epoch),
+    /// Replace `currentEpoch` behind everything that goes to the log until then; then [`Peer::on_current_stored`].
+    StoreCurrent(Epoch),
+
+    /// Leader: open the quorum port, or close it.
+    Listen(bool),
+    /// Leader: LEADERINFO.
+    LeaderInfo {
+        /// To whom.
+        link: LinkId,
+        /// The new epoch.
+        epoch: Epoch,
+    },
+    /// Leader: the whole log of this member is now the history of the ensemble to be.
+    TakeOver,
+    /// Leader: bring a learner level and end with NEWLEADER; from here on it gets what is proposed and committed.
+    Synchronize {
+        /// Whom.
+        link: LinkId,
+        /// What it has.
+        last: Zxid,
+        /// Whether it gets INFORM.
+        is_observer: bool,
+        /// For NEWLEADER.
+        epoch: Epoch,
+    },
+    /// Leader: a quorum has the history. Proposals may begin.
+    Establish {
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// Leader: UPTODATE.
+    UpToDate {
+        /// To whom.
+        link: LinkId,
+    },
+    /// Leader: PING.
+    Ping {
+        /// To whom.
+        link: LinkId,
+        /// The newest proposal.
+        zxid: Zxid,
+    },
+    /// Leader: close a learner's connection.
+    Expel {
+        /// Whose.
+        link: LinkId,
+        /// Why.
+        why: Violation,
+    },
+    /// Leader: the member of this connection has come again by another one; close it.
+    Replaced {
+        /// Which.
+        link: LinkId,
+    },
+    /// Everything up to here is committed: deliver it; a leader tells its learners too.
+    Commit {
+        /// The last one.
+        upto: Zxid,
+    },
+
+    /// Learner: call the leader's quorum port.
+    Dial {
+        /// Whose.
+        leader: Sid,
+    },
+    /// Learner: FOLLOWERINFO or OBSERVERINFO.
+    Register {
+        /// The last epoch promised.
+        accepted: Epoch,
+        /// Which of the two.
+        is_observer: bool,
+    },
+    /// Learner: ACKEPOCH.
+    AckEpoch {
+        /// The end of the history.
+        last: Zxid,
+        /// Whose it is.
+        current: Option<Epoch>,
+    },
+    /// Learner: what this member has stays (DIFF).
+    Keep,
+    /// Learner: cut the log behind `to`; then [`Peer::on_truncated`].
+    Truncate {
+        /// The last to keep.
+        to: Zxid,
+    },
+    /// Learner: what follows on the connection is a snapshot; then [`Peer::on_snapshot`].
+    ReceiveSnapshot {
+        /// Of what moment.
+        zxid: Zxid,
+    },
+    /// Learner: make the received tree durable; then [`Peer::on_installed`].
+    Install,
+    /// Learner: the proposal just handed in belongs to the log.
+    Append {
+        /// Its zxid.
+        zxid: Zxid,
+    },
+    /// Learner: ACK.
+    Ack {
+        /// Of what.
+        zxid: Zxid,
+    },
+    /// Learner: deliver what is committed and serve clients.
+    Serve {
+        /// Up to where.
+        committed: Zxid,
+    },
+    /// Learner: close the connection to the leader.
+    HangUp {
+        /// Why, unless the leader did.
+        why: Option<Violation>,
+    },
+    /// Leader: it gives up.
+    Resign(Resigned),
+}
+
+#[derive(Clone, Debug)]
+enum Phase {
+    /// The log is not still yet.
+    Draining,
+    Looking(Election),
+    Leading(Leader),
+    Learning(Learner),
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    options: PeerOptions,
+    accepted: Epoch,
+    current: Epoch,
+    /// The end of the history on disk when the last election began.
+    last: Zxid,
+    /// The logical clock of elections.
+    round: i64,
+    /// What is told to those who ask.
+    vote: Vote,
+    phase: Phase,
+    role: Role,
+    /// Voters out of reach on the election port.
+    down: BTreeSet<Sid>,
+    /// When a member without a vote was last answered while this one was looking.
+    answered: BTreeMap<Sid, u64>,
+    needs_tree: bool,
+    effects: VecDeque<Effect>,
+}
+
+/// The shortest time between two answers to a member without a vote: both may be looking and answer each other for ever.
+const ANSWER_PAUSE_MS: u64 = 100;
+
+impl Peer {
+    /// A member that begins to look, behind a history that ends with `last`.
+    #[must_use]
+    pub fn new(options: PeerOptions, last: Zxid, now_ms: u64) -> Self {
+        let vote = Vote { leader: options.me, zxid: last, round: 0, peer_epoch: i64::from(options.current.0) };
+        let mut peer = Self {
+            accepted: options.accepted,
+            current: options.current,
+            last,
+            round: 0,
+            vote,
+            phase: Phase::Draining,
+            role: Role::Looking,
+            down: BTreeSet::new(),
+            answered: BTreeMap::new(),
+            needs_tree: false,
+            effects: VecDeque::new(),
+            options,
+        };
+        peer.on_drained(last, now_ms);
+        peer
+    }
+
+    /// The next thing to do.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn me(&self) -> Sid {
+        self.options.me
+    }
+
+    /// Who decides.
+    #[must_use]
+    pub fn quorum(&self) -> &Quorum {
+        &self.options.quorum
+    }
+
+    /// The vote it tells.
+    #[must_use]
+    pub fn vote(&self) -> Vote {
+        self.vote
+    }
+
+    /// The leader it follows, or itself.
+    #[must_use]
+    pub fn leader(&self) -> Option<Sid> {
+        match &self.phase {
+            Phase::Leading(_) => Some(self.options.me),
+            Phase::Learning(learner) => Some(learner.leader()),
+            Phase::Draining | Phase::Looking(_) => None,
+        }
+    }
+
+    /// The epoch files as they are known to be on disk.
+    #[must_use]
+    pub fn epochs(&self) -> (Epoch, Epoch) {
+        (self.accepted, self.current)
+    }
+
+    /// Whether a leader is established, or a learner was told to serve.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        match &self.phase {
+            Phase::Leading(leader) => leader.is_established(),
+            Phase::Learning(learner) => learner.is_live(),
+            Phase::Draining | Phase::Looking(_) => false,
+        }
+    }
+
+    /// The learners of a leader.
+    #[must_use]
+    pub fn learners(&self) -> Vec<LearnerView> {
+        match &self.phase {
+            Phase::Leading(leader) => leader.learners().collect(),
+            Phase::Draining | Phase::Looking(_) | Phase::Learning(_) => Vec::new(),
+        }
+    }
+
+    /// Whether a learner's connection may carry what sessions need.
+    #[must_use]
+    pub fn is_live_learner(&self, link: LinkId) -> bool {
+        matches!(&self.phase, Phase::Leading(leader) if leader.is_live(link))
+    }
+
+    fn state(&self) -> PeerState {
+        match self.role {
+            Role::Looking => PeerState::Looking,
+            Role::Following => PeerState::Following,
+            Role::Leading => PeerState::Leading,
+            Role::Observing => PeerState::Observing,
+        }
+    }
+
+    fn seen(&self) -> Seen {
+        match &self.phase {
+            Phase::Looking(election) => Seen { state: PeerState::Looking, vote: election.own() },
+            Phase::Draining | Phase::Leading(_) | Phase::Learning(_) => {
+                Seen { state: self.state(), vote: self.vote }
+            }
+        }
+    }
+
+    // Elections.
+
+    /// The log is still and ends with `last`: look for a leader.
+    pub fn on_drained(&mut self, last: Zxid, now_ms: u64) {
+        if !matches!(self.phase, Phase::Draining) {
+            return;
+        }
+        self.last = last;
+        self.round += 1;
+        let claim = Claim {
+            last,
+            epoch: i64::from(self.current.0),
+            is_blank: last == Zxid::ZERO && self.current == Epoch(0) && !self.options.may_be_blank,
+        };
+        let Self { options, down, .. } = self;
+        let election =
+            Election::start(options.me, &options.quorum, claim, self.round, down.clone(), options.election, now_ms);
+        self.phase = Phase::Looking(election);
+        self.role = Role::Looking;
+        self.effects.push_back(Effect::Begin(Role::Looking));
+        self.carry_out(&[Tell::Everyone]);
+        self.elect(now_ms, |_, _, _| None);
+    }
+
+    /// Lets the election take a step, and what comes of it.
+    fn elect(
+        &mut self,
+        now_ms: u64,
+        step: impl FnOnce(&mut Election, &Quorum, &mut Vec<Tell>) -> Option<Decision>,
+    ) {
+        let Phase::Looking(election) = &mut self.phase else { return };
+        let mut tell = Vec::new();
+        let quorum = &self.options.quorum;
+        let decision =
+            step(election, quorum, &mut tell).or_else(|| election.settle(quorum, now_ms));
+        self.round = election.round();
+        self.carry_out(&tell);
+        if let Some(Decision { vote }) = decision {
+            self.round = vote.round;
+            self.vote = vote;
+            self.begin(vote.leader, now_ms);
+        }
+    }
+
+    fn carry_out(&mut self, tell: &[Tell]) {
+        let seen = self.seen();
+        for whom in tell {
+            match *whom {
+                Tell::One(to) => self.effects.push_back(Effect::Notify { to, seen }),
+                Tell::Everyone => {
+                    let others = self.options.quorum.voters().into_iter().filter(|&sid| sid != self.options.me);
+                    self.effects.extend(others.map(|to| Effect::Notify { to, seen }));
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, leader: Sid, now_ms: u64) {
+        let me = self.options.me;
+        let is_observer = self.options.observers.contains(&me);
+        let limits = self.options.limits;
+        if leader == me {
+            self.role = Role::Leading;
+            self.effects.push_back(Effect::Begin(Role::Leading));
+            self.effects.push_back(Effect::Listen(true));
+            let mut leader = Leader::start(
+                me,
+                self.accepted,
+                self.current,
+                self.last,
+                self.options.version,
+                limits,
+                now_ms,
+            );
+            leader.open_first(&self.options.quorum, &mut self.effects);
+            self.phase = Phase::Leading(leader);
+        } else {
+            self.role = if is_observer { Role::Observing } else { Role::Following };
+            self.effects.push_back(Effect::Begin(self.role));
+            self.phase = Phase::Learning(Learner::start(
+                leader,
+                is_observer,
+                self.accepted,
+                self.current,
+                self.last,
+                self.needs_tree,
+                limits,
+                &mut self.effects,
+                now_ms,
+            ));
+        }
+        // Who asked in vain while this member was looking need not ask again.
+        let seen = self.seen();
+        let asked = core::mem::take(&mut self.answered);
+        self.effects.extend(asked.into_keys().map(|to| Effect::Notify { to, seen }));
+    }
+
+    /// A notification of another member.
+    pub fn on_notification(&mut self, from: Sid, seen: Seen, now_ms: u64) {
+        let quorum = &self.options.quorum;
+        let looking = matches!(self.phase, Phase::Looking(_) | Phase::Draining);
+        if !quorum.is_voter(from) {
+            let pause = self.answered.get(&from).is_some_and(|&at_ms| now_ms < at_ms + ANSWER_PAUSE_MS);
+            if seen.state != PeerState::Looking || (looking && pause) || from == self.options.me {
+                return;
+            }
+            if looking {
+                self.answered.insert(from, now_ms);
+            }
+            return self.carry_out(&[Tell::One(from)]);
+        }
+        match &self.phase {
+            Phase::Looking(_) => {
+                if quorum.is_voter(seen.vote.leader) {
+                    self.elect(now_ms, |election, quorum, tell| {
+                        election.on_vote(from, seen, quorum, tell, now_ms)
+                    });
+                }
+            }
+            Phase::Draining | Phase::Leading(_) | Phase::Learning(_) => {
+                if seen.state == PeerState::Looking {
+                    self.carry_out(&[Tell::One(from)]);
+                }
+            }
+        }
+    }
+
+    /// A member's election port came into reach, or went out of it.
+    pub fn on_link(&mut self, sid: Sid, is_up: bool, now_ms: u64) {
+        if is_up {
+            self.down.remove(&sid);
+        } else {
+            self.down.insert(sid);
+        }
+        self.elect(now_ms, |election, quorum, tell| election.on_link(sid, is_up, quorum, tell, now_ms));
+    }
+
+    // The end of a role.
+
+    fn retire(&mut self) {
+        if let Phase::Leading(_) = self.phase {
+            self.effects.push_back(Effect::Listen(false));
+        }
+        self.phase = Phase::Draining;
+        self.role = Role::Looking;
+        self.effects.push_back(Effect::Retire);
+    }
+
+    fn resign(&mut self, why: Resigned) {
+        self.effects.push_back(Effect::Resign(why));
+        self.retire();
+    }
+
+    fn lose_leader(&mut self, why: Option<Violation>) {
+        self.effects.push_back(Effect::HangUp { why });
+        self.retire();
+    }
+
+    /// The tree of this member differs from the others' (R9): it is replaced by the leader's before it serves again.
+    pub fn distrust_tree(&mut self) {
+        self.needs_tree = true;
+        match &self.phase {
+            Phase::Learning(_) => self.lose_leader(None),
+            Phase::Leading(_) => self.resign(Resigned::NoQuorum),
+            Phase::Draining | Phase::Looking(_) => {}
+        }
+    }
+
+    /// The quorum port cannot be opened.
+    pub fn on_port_failed(&mut self) {
+        if let Phase::Leading(_) = self.phase {
+            self.resign(Resigned::NoFollowers);
+        }
+    }
+
+    // The disk.
+
+    /// See [`Effect::StoreAccepted`].
+    pub fn on_accepted_stored(&mut self, epoch: Epoch, now_ms: u64) {
+        assert!(epoch >= self.accepted, "epochs do not go back");
+        self.accepted = epoch;
+        match &mut self.phase {
+            Phase::Leading(leader) => leader.on_accepted_stored(&self.options.quorum, &mut self.effects, now_ms),
+            Phase::Learning(learner) => learner.on_accepted_stored(epoch, &mut self.effects, now_ms),
+            Phase::Draining | Phase::Looking(_) => {}
+        }
+    }
+
+    /// See [`Effect::StoreCurrent`].
+    pub fn on_current_stored(&mut self, epoch: Epoch, now_ms: u64) {
+        assert!(epoch >= self.current && epoch <= self.accepted, "current <= accepted, and neither goes back");
+        self.current = epoch;
+        match &mut self.phase {
+            Phase::Leading(leader) => {
+                leader.on_current_stored(&self.options.quorum, &mut self.effects, now_ms);
+                self.refresh_vote();
+            }
+            Phase::Learning(learner) => learner.on_current_stored(&mut self.effects, now_ms),
+            Phase::Draining | Phase::Looking(_) => {}
+        }
+    }
+
+    /// Everything up to `zxid` is durable.
+    pub fn on_persisted(&mut self, zxid: Zxid) {
+        match &mut self.phase {
+            Phase::Leading(leader) => leader.on_persisted(zxid, &self.options.quorum, &mut self.effects),
+            Phase::Learning(learner) => learner.on_persisted(zxid, &mut self.effects),
+            Phase::Draining | Phase::Looking(_) => {}
+        }
+    }
+
+    /// See [`Effect::Truncate`].
+    pub fn on_truncated(&mut self, now_ms: u64) {
+        if let Phase::Learning(learner) = &mut self.phase {
+            learner.on_truncated(now_ms);
+        }
+    }
+
+    /// See [`Effect::Install`].
+    pub fn on_installed(&mut self, now_ms: u64) {
+        if let Phase::Learning(learner) = &mut self.phase {
+            self.needs_tree = false;
+            learner.on_installed(&mut self.effects, now_ms);
+        }
+    }
+
+    // Leading.
+
+    /// A learner's connection on the quorum port. `false`: this member does not lead; close it.
+    pub fn on_learner_linked(&mut self, link: LinkId, now_ms: u64) -> bool {
+        if let Phase::Leading(leader) = &mut self.phase {
+            leader.on_linked(link, now_ms);
+            return true;
+        }
+        false
+    }
+
+    /// A learner's connection is gone.
+    pub fn on_learner_lost(&mut self, link: LinkId) {
+        if let Phase::Leading(leader) = &mut self.phase {
+            leader.on_lost(link);
+        }
+    }
+
+    /// A learner's packet. What a packet says of sessions is its caller's to look at, if this is `Ok` and
+    /// [`Self::is_live_learner`].
+    ///
+    /// # Errors
+    /// [`Violation`]: the learner is forgotten; close its connection.
+    pub fn on_learner_packet(
+        &mut self,
+        link: LinkId,
+        packet: &LearnerPacket<'_>,
+        now_ms: u64,
+    ) -> Result<(), Violation> {
+        let Phase::Leading(leader) = &mut self.phase else { return Ok(()) };
+        let (quorum, out) = (&self.options.quorum, &mut self.effects);
+        let result = match packet {
+            LearnerPacket::FollowerInfo { accepted_epoch, info }
+            | LearnerPacket::ObserverInfo { accepted_epoch, info } => {
+                let is_observer = matches!(packet, LearnerPacket::ObserverInfo { .. });
+                let is_member = quorum.is_voter(info.sid) || self.options.observers.contains(&info.sid);
+                leader.on_info(link, info, *accepted_epoch, is_observer, is_member, quorum, out, now_ms)
+            }
+            LearnerPacket::AckEpoch { last_zxid, current_epoch } => {
+                leader.on_ack_epoch(link, *last_zxid, *current_epoch, quorum, out, now_ms)
+            }
+            LearnerPacket::Ack { zxid } => leader.on_ack(link, *zxid, quorum, out, now_ms),
+            LearnerPacket::Ping { .. } | LearnerPacket::Revalidate { .. } | LearnerPacket::Request { .. } => {
+                leader.on_sign_of_life(link, packet.name(), now_ms)
+            }
+        };
+        if result.is_err() {
+            leader.on_lost(link);
+        }
+        self.refresh_vote();
+        result
+    }
+
+    /// A piece of what a learner lacks was sent.
+    pub fn on_sync_progress(&mut self, link: LinkId, now_ms: u64) {
+        if let Phase::Leading(leader) = &mut self.phase {
+            leader.on_sync_progress(link, now_ms);
+        }
+    }
+
+    /// The zxid the next proposal will have, while this member leads.
+    #[must_use]
+    pub fn next_zxid(&self) -> Option<Zxid> {
+        match &self.phase {
+            Phase::Leading(leader) if leader.is_established() => leader.next(),
+            Phase::Draining | Phase::Looking(_) | Phase::Leading(_) | Phase::Learning(_) => None,
+        }
+    }
+
+    /// Proposals go out as numbered by [`Self::next_zxid`].
+    pub fn on_proposed(&mut self, zxid: Zxid, now_ms: u64) {
+        if let Phase::Leading(leader) = &mut self.phase {
+            leader.on_proposed(zxid, now_ms);
+            if leader.next().is_none() {
+                self.resign(Resigned::CounterSpent);
+            }
+        }
+    }
+
+    /// A leader's newest proposal and last commit.
+    #[must_use]
+    pub fn progress(&self) -> Option<(Zxid, Zxid)> {
+        match &self.phase {
+            Phase::Leading(leader) => Some((leader.proposed(), leader.committed())),
+            Phase::Draining | Phase::Looking(_) | Phase::Learning(_) => None,
+        }
+    }
+
+    /// Once a member is established it tells the epoch it is in (ZOOKEEPER-1732).
+    fn refresh_vote(&mut self) {
+        let epoch = match &self.phase {
+            Phase::Leading(leader) if leader.is_established() => leader.epoch(),
+            Phase::Learning(learner) if learner.is_live() => learner.epoch(),
+            Phase::Draining | Phase::Looking(_) | Phase::Leading(_) | Phase::Learning(_) => None,
+        };
+        if let Some(epoch) = epoch {
+            self.vote.peer_epoch = i64::from(epoch.0);
+        }
+    }
+
+    // Following and observing.
+
+    /// The leader's quorum port answered.
+    pub fn on_leader_connected(&mut self, now_ms: u64) {
+        if let Phase::Learning(learner) = &mut self.phase {
+            learner.on_connected(&mut self.effects, now_ms);
+        }
+    }
+
+    /// The connection to the leader is gone, or could not be made.
+    pub fn on_leader_lost(&mut self, now_ms: u64) {
+        if let Phase::Learning(learner) = &mut self.phase
+            && !learner.on_lost(now_ms)
+        {
+            self.lose_leader(None);
+        }
+    }
+
+    /// Whether bytes of the leader may be handed in.
+    #[must_use]
+    pub fn wants_leader_input(&self) -> bool {
+        matches!(&self.phase, Phase::Learning(learner) if learner.wants_input())
+    }
+
+    /// A packet of the leader. PING, SYNC and REVALIDATE are its caller's to answer if [`Self::is_live`].
+    ///
+    /// `false`: the leader broke a rule and is given up.
+    pub fn on_leader_packet(&mut self, packet: &LeaderPacket<'_>, now_ms: u64) -> bool {
+        let Phase::Learning(learner) = &mut self.phase else { return false };
+        match learner.on_packet(packet, &mut self.effects, now_ms) {
+            Ok(()) => {
+                if matches!(packet, LeaderPacket::UpToDate) {
+                    self.refresh_vote();
+                }
+                true
+            }
+            Err(why) => {
+                self.lose_leader(Some(why));
+                false
+            }
+        }
+    }
+
+    /// Bytes from the leader make no sense.
+    pub fn on_leader_malformed(&mut self, why: Violation) {
+        if let Phase::Learning(_) = self.phase {
+            self.lose_leader(Some(why));
+        }
+    }
+
+    /// Bytes of a snapshot came in.
+    pub fn on_snapshot_bytes(&mut self, now_ms: u64) {
+        if let Phase::Learning(learner) = &mut self.phase {
+            learner.on_snapshot_bytes(now_ms);
+        }
+    }
+
+    /// See [`Effect::ReceiveSnapshot`].
+    pub fn on_snapshot(&mut self, now_ms: u64) {
+        if let Phase::Learning(learner) = &mut self.phase {
+            learner.on_snapshot(now_ms);
+        }
+    }
+
+    // Time.
+
+    /// What is due by the clock.
+    pub fn tick(&mut self, now_ms: u64) {
+        match &mut self.phase {
+            Phase::Draining => {}
+            Phase::Looking(_) => {
+                self.elect(now_ms, |election, quorum, tell| election.tick(quorum, tell, now_ms));
+            }
+            Phase::Leading(leader) => {
+                if let Err(why) = leader.tick(&self.options.quorum, &mut self.effects, now_ms) {
+                    self.resign(why);
+                }
+            }
+            Phase::Learning(learner) => {
+                if let Err(why) = learner.tick(&mut self.effects, now_ms) {
+                    self.lose_leader(Some(why));
+                }
+            }
+        }
+    }
+
+    /// When [`Self::tick`] has something to do, in monotonic milliseconds.
+    #[must_use]
+    pub fn deadline_ms(&self) -> u64 {
+        match &self.phase {
+            Phase::Draining => u64::MAX,
+            Phase::Looking(election) => election.deadline_ms(),
+            Phase::Leading(leader) => leader.deadline_ms(),
+            Phase::Learning(learner) => learner.deadline_ms(),
+        }
+    }
+}
