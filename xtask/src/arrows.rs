@@ -17,7 +17,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("tree", &["proto"]),
     ("zab", &["proto"]),
     ("store", &["proto"]),
-    ("member", &["proto", "tree", "zab"]),
+    ("member", &["proto", "tree", "zab", "store"]),
     ("admin", &["member", "proto"]),
     ("server", &["proto", "tree", "zab", "store", "member", "admin"]),
     ("tools", &["proto", "store"]),

@@ -14,12 +14,14 @@ mod now;
 mod throttle;
 
 use ::core::net::SocketAddr;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use proto::{Entry, SessionId, Zxid};
+use proto::{SessionId, Zxid};
 
 pub use core::{CleanerOptions, ClockKey, Core, CoreOptions, Payloads, SessionClock};
+use ensemble::Ensemble;
 pub use front::{ConnId, ConnStats, ConnView, Front, FrontOptions, Refused, WatchSummary};
 pub use now::Now;
 pub use throttle::{ThrottleOptions, Weights};
@@ -29,13 +31,14 @@ pub use throttle::{ThrottleOptions, Weights};
 pub struct Member {
     core: Core,
     front: Front,
+    ensemble: Option<Box<Ensemble>>,
 }
 
 impl Member {
     /// Joins the two halves.
     #[must_use]
     pub fn new(core: Core, front: Front) -> Self {
-        Self { core, front }
+        Self { core, front, ensemble: None }
     }
 
     /// The half that decides.
@@ -123,30 +126,32 @@ impl Member {
 
     /// The batch of proposals formed so far, if any; it must be written to the log in this order.
     pub fn take_batch(&mut self) -> Option<Arc<Payloads>> {
-        self.core.take_batch()
+        self.put_proposals();
+        let batch = self.core.take_batch()?;
+        self.on_batch_taken(&batch);
+        Some(batch)
     }
 
     /// The log holds everything up to `zxid`. What is committed by that is applied, told and answered.
     pub fn on_persisted(&mut self, zxid: Zxid, now: Now) {
-        self.core.on_persisted(zxid);
-        while let Some(committed) = self.core.next_committed() {
-            let (_, payload) = committed.payloads.entry(committed.at);
-            let entry = Entry::decode(payload).expect("what was prepared here can be decoded");
-            let applied = self.core.apply(&entry, &mut self.front, now);
-            self.front.delivered(&mut self.core, committed.origin, &entry, &applied.outcome, now);
+        if self.ensemble.is_some() {
+            return self.on_ensemble_persisted(zxid, now);
         }
+        self.core.on_persisted(zxid);
+        self.deliver(now);
     }
 
     /// Time has passed: sessions end, containers go, connections without a session close.
     pub fn tick(&mut self, now: Now) {
         self.core.tick(now);
         self.front.tick(&mut self.core.metrics, now);
+        self.tick_ensemble(now);
     }
 
     /// When [`Self::tick`] has something to do, in monotonic milliseconds.
     #[must_use]
     pub fn deadline_ms(&self) -> u64 {
-        self.core.deadline_ms().min(self.front.deadline_ms())
+        self.core.deadline_ms().min(self.front.deadline_ms()).min(self.ensemble_deadline_ms())
     }
 
     /// Ends a session on the server's own account, as after a start that found ephemerals without their session.

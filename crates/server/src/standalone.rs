@@ -273,6 +273,7 @@ fn member(config: &Config, tree: Tree, clock: Clock, seed: u64) -> Member {
             close_session_paths: config.close_session_txn_enabled,
             reconfig_enabled: config.reconfig_enabled,
             auth: auth.clone(),
+            ..tree::prepare::Options::default()
         },
         tick_ms: millis(config.tick_time),
         session_sid: SESSION_SID,

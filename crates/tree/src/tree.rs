@@ -8,7 +8,7 @@ use proto::{Acl, SessionId, StatPersisted, Zxid};
 use crate::acls::{AclTable, OPEN};
 use crate::digest::{self, DigestLog};
 use crate::hash::NameHash;
-use crate::nodes::NodeId;
+use crate::nodes::{Changed, NodeId};
 use crate::owner::{Owner, OwnerRules};
 use crate::quota;
 use crate::snapshot::Walk;
@@ -127,6 +127,28 @@ impl Tree {
         }
         self.enlist(id, path);
         id
+    }
+
+    /// A leader opens its epoch: what is read from now on is shown at `mark`, though nothing has changed.
+    ///
+    /// Source: `Leader#lead`, `ZooKeeperServer#setZxid`.
+    pub fn open_epoch(&mut self, mark: Zxid) {
+        self.last_zxid = self.last_zxid.max(mark);
+    }
+
+    /// Shows the configuration of this member where clients look for it. It is each member's own and no part of the
+    /// digest; transactions change it only where reconfiguration is enabled.
+    ///
+    /// * `version`: of the configuration; 0 from static files.
+    /// * `now_ms`: milliseconds since 1970.
+    ///
+    /// Source: `ZKDatabase#initConfigInZKDatabase`.
+    pub fn show_configuration(&mut self, text: &[u8], version: Zxid, now_ms: i64) {
+        let Some(id) = self.find("/zookeeper/config") else { return };
+        self.save_for_snapshot(id);
+        let old = self.store.data_len(id);
+        self.store.set_data(id, Some(text), Changed { mzxid: version.0, mtime: now_ms, version: -1 });
+        self.data_size = self.data_size + text.len() as u64 - old as u64;
     }
 
     /// The znode at `path`, if there is one. `""` and `"/"` are the root; a path that is not valid has no znode.

@@ -199,7 +199,8 @@ impl Election {
         if self.silenced {
             return None;
         }
-        let agrees = |sid: Sid| self.received.get(&sid).is_some_and(|seen| same_looking(&seen.vote, &self.own));
+        let agrees =
+            |sid: Sid| self.received.get(&sid).is_some_and(|seen| same_looking(&seen.vote, &self.own));
         if !quorum.is_met(&agrees) {
             self.decide_at_ms = None;
             return None;
@@ -362,7 +363,11 @@ mod tests {
         let leading = Seen { state: PeerState::Leading, vote: vote(3, Zxid(1), 6, 4) };
         assert_eq!(one.on_vote(Sid(2), following, &three(), &mut tell, 0), None);
         let decision = one.on_vote(Sid(3), leading, &three(), &mut tell, 0);
-        assert_eq!(decision.map(|decision| decision.vote.leader), Some(Sid(3)), "rounds and zxids are history");
+        assert_eq!(
+            decision.map(|decision| decision.vote.leader),
+            Some(Sid(3)),
+            "rounds and zxids are history"
+        );
     }
 
     #[test]

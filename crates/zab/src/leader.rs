@@ -41,9 +41,7 @@ enum Progress {
     /// It was told the epoch.
     Invited,
     /// It told what it has and waits for barrier 2.
-    Compared {
-        last: Zxid,
-    },
+    Compared { last: Zxid },
     /// What it lacks is on its way, with NEWLEADER at the end.
     Synchronizing,
     /// It has the history on disk.
@@ -123,7 +121,7 @@ pub(crate) struct Leader {
     own_lag: Lag,
     /// Voters that acknowledged at barrier 2.
     compared: BTreeSet<Sid>,
-    /// Learners to be brought level as soon as barrier 2 opens.
+    /// Of this member's configuration.
     version: i64,
 }
 
@@ -220,6 +218,7 @@ impl Leader {
     }
 
     /// FOLLOWERINFO or OBSERVERINFO.
+    #[expect(clippy::too_many_arguments, reason = "what a packet says, and what it is judged by")]
     pub(crate) fn on_info(
         &mut self,
         link: LinkId,
@@ -366,8 +365,10 @@ impl Leader {
         let (sid, is_observer) = (learner.sid, learner.is_observer);
         // Another connection of the same member is one it has left behind.
         let left = self.learners.iter().filter(|&(&other, learner)| other != link && learner.sid == sid);
-        let left: Vec<LinkId> =
-            left.filter(|(_, learner)| learner.progress != Progress::Unknown).map(|(&link, _)| link).collect();
+        let left: Vec<LinkId> = left
+            .filter(|(_, learner)| learner.progress != Progress::Unknown)
+            .map(|(&link, _)| link)
+            .collect();
         for other in left {
             self.learners.remove(&other);
             out.push_back(Effect::Replaced { link: other });
@@ -381,7 +382,9 @@ impl Leader {
             learner.deadline_ms = learner.deadline_ms.max(now_ms + self.limits.init_ms);
             self.deadline_ms = match self.stage {
                 Stage::Synchronizing { .. } => self.deadline_ms.max(now_ms + self.limits.init_ms),
-                Stage::Joining | Stage::StoringAccepted | Stage::Comparing | Stage::Broadcast => self.deadline_ms,
+                Stage::Joining | Stage::StoringAccepted | Stage::Comparing | Stage::Broadcast => {
+                    self.deadline_ms
+                }
             };
         }
     }
@@ -410,7 +413,9 @@ impl Leader {
         let Some(learner) = self.learners.get_mut(&link) else { return Ok(()) };
         learner.deadline_ms = learner.deadline_ms.max(now_ms + sync_ms);
         match learner.progress {
-            Progress::Unknown | Progress::Waiting | Progress::Invited | Progress::Compared { .. } => Err(error),
+            Progress::Unknown | Progress::Waiting | Progress::Invited | Progress::Compared { .. } => {
+                Err(error)
+            }
             Progress::Synchronizing if zxid == mark => {
                 learner.progress = Progress::Synchronized;
                 learner.acked = learner.acked.max(mark);
@@ -459,7 +464,8 @@ impl Leader {
         self.committed = mark;
         self.deadline_ms = now_ms + self.limits.tick_ms;
         out.push_back(Effect::Establish { epoch: self.epoch });
-        let synchronized = self.learners.iter().filter(|(_, learner)| learner.progress == Progress::Synchronized);
+        let synchronized =
+            self.learners.iter().filter(|(_, learner)| learner.progress == Progress::Synchronized);
         for link in synchronized.map(|(&link, _)| link).collect::<Vec<_>>() {
             self.welcome(link, out);
         }
@@ -532,7 +538,9 @@ impl Leader {
             if sid == self.me {
                 return self.persisted >= zxid;
             }
-            self.learners.values().any(|learner| learner.sid == sid && learner.counts && learner.acked >= zxid)
+            self.learners
+                .values()
+                .any(|learner| learner.sid == sid && learner.counts && learner.acked >= zxid)
         };
         let acked = self.learners.values().filter(|learner| learner.counts).map(|learner| learner.acked);
         let best = acked

@@ -165,7 +165,17 @@ impl Learner {
                 *again_at_ms = Some(now_ms + self.limits.redial_ms);
                 true
             }
-            _ => false,
+            Stage::Calling { .. }
+            | Stage::Registering
+            | Stage::StoringAccepted
+            | Stage::Compared
+            | Stage::Truncating { .. }
+            | Stage::Receiving { .. }
+            | Stage::Synchronizing { .. }
+            | Stage::Installing
+            | Stage::StoringCurrent
+            | Stage::Synchronized
+            | Stage::Broadcast => false,
         }
     }
 
@@ -202,8 +212,11 @@ impl Learner {
         match (packet, self.stage) {
             (&LeaderPacket::LeaderInfo { epoch, .. }, Stage::Registering) => self.on_leader_info(epoch, out),
             (&LeaderPacket::Diff { .. }, Stage::Compared) => {
-                self.last = self.claim;
-                self.committed = self.claim;
+                if self.claim != self.last {
+                    return Err(Violation::Malformed(
+                        "a tree that has to be replaced is not brought level by DIFF",
+                    ));
+                }
                 self.stage = Stage::Synchronizing { snapshot: false };
                 out.push_back(Effect::Keep);
                 Ok(())
@@ -429,10 +442,9 @@ impl Learner {
             | Stage::Synchronizing { .. }
             | Stage::Synchronized
             | Stage::Broadcast => self.deadline_ms,
-            Stage::StoringAccepted
-            | Stage::Truncating { .. }
-            | Stage::Installing
-            | Stage::StoringCurrent => u64::MAX,
+            Stage::StoringAccepted | Stage::Truncating { .. } | Stage::Installing | Stage::StoringCurrent => {
+                u64::MAX
+            }
         }
     }
 }

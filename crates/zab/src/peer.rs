@@ -241,7 +241,8 @@ impl Peer {
     /// A member that begins to look, behind a history that ends with `last`.
     #[must_use]
     pub fn new(options: PeerOptions, last: Zxid, now_ms: u64) -> Self {
-        let vote = Vote { leader: options.me, zxid: last, round: 0, peer_epoch: i64::from(options.current.0) };
+        let vote =
+            Vote { leader: options.me, zxid: last, round: 0, peer_epoch: i64::from(options.current.0) };
         let mut peer = Self {
             accepted: options.accepted,
             current: options.current,
@@ -363,8 +364,15 @@ impl Peer {
             is_blank: last == Zxid::ZERO && self.current == Epoch(0) && !self.options.may_be_blank,
         };
         let Self { options, down, .. } = self;
-        let election =
-            Election::start(options.me, &options.quorum, claim, self.round, down.clone(), options.election, now_ms);
+        let election = Election::start(
+            options.me,
+            &options.quorum,
+            claim,
+            self.round,
+            down.clone(),
+            options.election,
+            now_ms,
+        );
         self.phase = Phase::Looking(election);
         self.role = Role::Looking;
         self.effects.push_back(Effect::Begin(Role::Looking));
@@ -381,8 +389,7 @@ impl Peer {
         let Phase::Looking(election) = &mut self.phase else { return };
         let mut tell = Vec::new();
         let quorum = &self.options.quorum;
-        let decision =
-            step(election, quorum, &mut tell).or_else(|| election.settle(quorum, now_ms));
+        let decision = step(election, quorum, &mut tell).or_else(|| election.settle(quorum, now_ms));
         self.round = election.round();
         self.carry_out(&tell);
         if let Some(Decision { vote }) = decision {
@@ -398,7 +405,8 @@ impl Peer {
             match *whom {
                 Tell::One(to) => self.effects.push_back(Effect::Notify { to, seen }),
                 Tell::Everyone => {
-                    let others = self.options.quorum.voters().into_iter().filter(|&sid| sid != self.options.me);
+                    let others =
+                        self.options.quorum.voters().into_iter().filter(|&sid| sid != self.options.me);
                     self.effects.extend(others.map(|to| Effect::Notify { to, seen }));
                 }
             }
@@ -530,7 +538,9 @@ impl Peer {
         assert!(epoch >= self.accepted, "epochs do not go back");
         self.accepted = epoch;
         match &mut self.phase {
-            Phase::Leading(leader) => leader.on_accepted_stored(&self.options.quorum, &mut self.effects, now_ms),
+            Phase::Leading(leader) => {
+                leader.on_accepted_stored(&self.options.quorum, &mut self.effects, now_ms)
+            }
             Phase::Learning(learner) => learner.on_accepted_stored(epoch, &mut self.effects, now_ms),
             Phase::Draining | Phase::Looking(_) => {}
         }
@@ -538,7 +548,10 @@ impl Peer {
 
     /// See [`Effect::StoreCurrent`].
     pub fn on_current_stored(&mut self, epoch: Epoch, now_ms: u64) {
-        assert!(epoch >= self.current && epoch <= self.accepted, "current <= accepted, and neither goes back");
+        assert!(
+            epoch >= self.current && epoch <= self.accepted,
+            "current <= accepted, and neither goes back"
+        );
         self.current = epoch;
         match &mut self.phase {
             Phase::Leading(leader) => {

@@ -60,9 +60,7 @@ impl Quorum {
     /// Whether those voters that `is_in` picks can decide.
     pub fn is_met(&self, is_in: &dyn Fn(Sid) -> bool) -> bool {
         match self {
-            Self::Majority(voters) => {
-                voters.iter().filter(|&&sid| is_in(sid)).count() > voters.len() / 2
-            }
+            Self::Majority(voters) => voters.iter().filter(|&&sid| is_in(sid)).count() > voters.len() / 2,
             Self::Hierarchical { groups, .. } => {
                 let mut sums: BTreeMap<i64, (u64, u64)> = BTreeMap::new();
                 for (&sid, &group) in groups {

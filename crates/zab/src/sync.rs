@@ -104,7 +104,11 @@ pub fn plan(held: &Held, last: Zxid, whole_from: Zxid, theirs: Zxid) -> Plan {
     if theirs > max {
         // Java truncates to an earlier epoch too. A learner that was led by another in between may not have what it is
         // told to keep (ZOOKEEPER-2832), so that gets a snapshot here.
-        return if !opens_epoch && theirs.epoch() == max.epoch() { Plan::Trunc { to: max } } else { Plan::Snap };
+        return if !opens_epoch && theirs.epoch() == max.epoch() {
+            Plan::Trunc { to: max }
+        } else {
+            Plan::Snap
+        };
     }
     if theirs >= min {
         return match held.at_or_behind(theirs) {

@@ -6,6 +6,8 @@ use core::ops::Range;
 
 use proto::Zxid;
 
+use zab::LinkId;
+
 use crate::front::ConnId;
 
 /// Who waits for a transaction.
@@ -15,7 +17,9 @@ pub(crate) enum Origin {
     Client(ConnId),
     /// A client's wish for a new session.
     Connect(ConnId),
-    /// Nobody: an expired session, an empty container.
+    /// A request that a learner handed on for a client of its own.
+    Link(LinkId),
+    /// Nobody here: an expired session, an empty container, another member's proposal.
     Server,
 }
 
@@ -74,6 +78,22 @@ impl Payloads {
     /// What was appended behind `start` is the payload of `zxid`.
     pub(super) fn seal(&mut self, zxid: Zxid, start: usize) {
         self.entries.push((zxid, start..self.bytes.len()));
+    }
+
+    /// Appends a payload that was made elsewhere.
+    pub(super) fn push(&mut self, zxid: Zxid, payload: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(payload);
+        self.seal(zxid, start);
+    }
+
+    /// What is left without the first `n` entries.
+    pub(super) fn without_first(&self, n: usize) -> Self {
+        let mut left = Self::default();
+        for (zxid, payload) in self.iter().skip(n) {
+            left.push(zxid, payload);
+        }
+        left
     }
 
     fn clear(&mut self) {

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 use proto::SessionId;
 use slab::Slab;
+use zab::LinkId;
 
 /// The place of a session in the clock, for touching it without a search.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -23,6 +24,19 @@ struct Timer {
     bucket_ms: u64,
     timeout_ms: u32,
     closing: bool,
+    /// Whether it stands in the list of those heard of since the last heartbeat.
+    touched: bool,
+    /// Who serves it. `None`: nobody yet, after a change of leader.
+    owner: Option<SessionOwner>,
+}
+
+/// Whose connection a session's client uses. Source: `SessionTrackerImpl.SessionImpl#owner`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum SessionOwner {
+    /// A connection of this member.
+    Here,
+    /// A learner's.
+    Link(LinkId),
 }
 
 /// The open sessions and when each ends unless it is heard of.
@@ -32,13 +46,27 @@ pub struct SessionClock {
     timers: Slab<Timer>,
     keys: HashMap<SessionId, ClockKey>,
     due: BTreeMap<u64, Vec<ClockKey>>,
+    /// Sessions heard of since the last heartbeat, for a learner to tell; `None` where nobody wants to know.
+    heard: Option<Vec<ClockKey>>,
 }
 
 impl SessionClock {
     /// An empty clock; `tick_ms` is the server's tickTime.
     #[must_use]
     pub fn new(tick_ms: u64) -> Self {
-        Self { tick_ms: tick_ms.max(1), timers: Slab::new(), keys: HashMap::new(), due: BTreeMap::new() }
+        Self {
+            tick_ms: tick_ms.max(1),
+            timers: Slab::new(),
+            keys: HashMap::new(),
+            due: BTreeMap::new(),
+            heard: None,
+        }
+    }
+
+    /// An empty clock of a learner, which tells its leader whom it heard of and lets nobody expire.
+    #[must_use]
+    pub(crate) fn of_learner(tick_ms: u64) -> Self {
+        Self { heard: Some(Vec::new()), ..Self::new(tick_ms) }
     }
 
     /// The end of the tick in which `timeout_ms` from now lies, so that no session ends early.
@@ -55,11 +83,61 @@ impl SessionClock {
             timer.expires_ms = timer.expires_ms.max(expires_ms);
             return key;
         }
-        let timer = Timer { session, expires_ms, bucket_ms: expires_ms, timeout_ms, closing: false };
+        let timer = Timer {
+            session,
+            expires_ms,
+            bucket_ms: expires_ms,
+            timeout_ms,
+            closing: false,
+            touched: false,
+            owner: None,
+        };
         let key = ClockKey(u32::try_from(self.timers.insert(timer)).expect("fewer than 2^32 sessions"));
         self.keys.insert(session, key);
-        self.due.entry(expires_ms).or_default().push(key);
+        if self.heard.is_none() {
+            self.due.entry(expires_ms).or_default().push(key);
+        }
         key
+    }
+
+    /// A session is told to the leader with the next heartbeat.
+    pub(crate) fn hear(&mut self, key: ClockKey) {
+        if let (Some(heard), Some(timer)) = (&mut self.heard, self.timers.get_mut(index(key)))
+            && !core::mem::replace(&mut timer.touched, true)
+        {
+            heard.push(key);
+        }
+    }
+
+    /// Sessions heard of since the last time, with their timeouts in milliseconds.
+    pub(crate) fn take_heard(&mut self) -> Vec<(SessionId, u32)> {
+        let Some(heard) = &mut self.heard else { return Vec::new() };
+        let keys = core::mem::take(heard);
+        let mut all = Vec::with_capacity(keys.len());
+        for key in keys {
+            if let Some(timer) = self.timers.get_mut(index(key)).filter(|timer| timer.touched) {
+                timer.touched = false;
+                all.push((timer.session, timer.timeout_ms));
+            }
+        }
+        all
+    }
+
+    /// A session is served by `owner` from now on.
+    pub(crate) fn set_owner(&mut self, session: SessionId, owner: SessionOwner) {
+        if let Some(&key) = self.keys.get(&session) {
+            self.timers[index(key)].owner = Some(owner);
+        }
+    }
+
+    /// Whether `owner` may write for a session; whoever comes first gets one that nobody has.
+    ///
+    /// Source: `SessionTrackerImpl#checkSession`.
+    pub(crate) fn claims(&mut self, session: SessionId, owner: SessionOwner) -> bool {
+        let Some(timer) = self.keys.get(&session).map(|&key| &mut self.timers[index(key)]) else {
+            return true;
+        };
+        *timer.owner.get_or_insert(owner) == owner
     }
 
     /// Hears of a session. `false`: it is not open any more, and what it sent is dropped.
@@ -70,6 +148,12 @@ impl SessionClock {
             Some(timer) if timer.session == session && !timer.closing => {
                 let expires_ms = ((now_ms + u64::from(timer.timeout_ms)) / tick_ms + 1) * tick_ms;
                 timer.expires_ms = timer.expires_ms.max(expires_ms);
+                if let Some(heard) = &mut self.heard
+                    && !timer.touched
+                {
+                    timer.touched = true;
+                    heard.push(key);
+                }
                 true
             }
             _ => false,

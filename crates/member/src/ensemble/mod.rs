@@ -1,7 +1,391 @@
 //! A member among others: what it asks of its driver, and its connections.
+//!
+//! [`zab::Peer`] says what is to be done, [`Mesh`] keeps the election port, and here the effects are spelled out: in
+//! packets on quorum links, in transactions handed to the core, in orders to the driver.
 
+mod effects;
+mod following;
+mod leading;
+mod link;
 mod mesh;
+mod observation;
+mod options;
 mod order;
+mod receive;
 
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use proto::quorum::Notification;
+use proto::{Epoch, Sid, Zxid};
+use zab::{LearnerView, Peer, Seen};
+
+use crate::core::Payloads;
+use crate::{Core, Front, Member, Now};
+use link::Link;
 pub use mesh::{LinkIds, Mesh, MeshEvent, MeshOptions};
+pub use observation::Observation;
+pub use options::{EnsembleOptions, PeerAddress};
 pub use order::{Address, DiskJob, Done, EpochFile, Halt, LinkId, Order, Port};
+use receive::Receiving;
+
+/// What a member is, as an operator sees it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// The only server there is.
+    Standalone,
+    /// It looks for a leader.
+    Looking,
+    /// It follows, and votes.
+    Following,
+    /// It leads.
+    Leading,
+    /// It follows without a vote.
+    Observing,
+}
+
+/// Connections on the quorum port that a leader keeps at the most.
+const LINKS_MAX: usize = 1024;
+
+/// The part of a member that an ensemble needs.
+#[derive(Debug)]
+pub(crate) struct Ensemble {
+    peer: Peer,
+    mesh: Mesh,
+    ids: LinkIds,
+    orders: VecDeque<Order>,
+    observations: VecDeque<Observation>,
+    /// Links of the quorum port, accepted or called.
+    links: BTreeMap<LinkId, Link>,
+    dirty: VecDeque<LinkId>,
+    /// The link to the leader.
+    leader: Option<LinkId>,
+    quorum_addresses: BTreeMap<Sid, Vec<Address>>,
+    config_text: String,
+    leader_serves: bool,
+    tells_deliveries: bool,
+    dial_timeout_ms: u64,
+    packet_bytes_max: usize,
+    /// A snapshot that is coming in.
+    receiving: Option<Receiving>,
+    /// Leader: learners were sent proposals up to here.
+    sent: Zxid,
+    /// Leader: learners were told of commits up to here.
+    told: Zxid,
+    /// Leader: learners that wait for a SYNC, and for what.
+    syncs: VecDeque<(Zxid, LinkId)>,
+    /// Disk jobs whose end has not been told.
+    jobs: usize,
+    /// The last transaction handed to the log.
+    taken: Zxid,
+    /// The last transaction on disk.
+    logged: Zxid,
+    /// From here on the log has no hole.
+    whole_from: Zxid,
+    /// The role is over, and the log is not still yet.
+    is_draining: bool,
+    /// The tree came from a leader and is not on disk.
+    is_tree_unsaved: bool,
+    /// How often the tree differed from the leader's.
+    differences: u32,
+    now: Now,
+}
+
+impl Member {
+    /// A member of an ensemble: it looks for a leader. `core` stands behind the recovered tree.
+    ///
+    /// * `whole_from` of the options: the zxid of the snapshot that recovery started from.
+    #[must_use]
+    pub fn in_ensemble(mut core: Core, mut front: Front, options: EnsembleOptions, now: Now) -> Self {
+        let last = core.tree().last_zxid();
+        core.join(options.commit_log_count);
+        front.serve(false);
+        let mesh = Mesh::new(options.mesh());
+        let peer = Peer::new(options.peer(), last, now.mono_ms);
+        let dial_timeout_ms = options.peer().limits.connect_ms;
+        let quorum_addresses = options.members.iter().map(|(&sid, at)| (sid, at.quorum.clone())).collect();
+        let ensemble = Ensemble {
+            peer,
+            mesh,
+            ids: LinkIds::default(),
+            orders: VecDeque::new(),
+            observations: VecDeque::new(),
+            links: BTreeMap::new(),
+            dirty: VecDeque::new(),
+            leader: None,
+            quorum_addresses,
+            config_text: options.config_text,
+            leader_serves: options.leader_serves,
+            tells_deliveries: options.tells_deliveries,
+            dial_timeout_ms,
+            packet_bytes_max: options.packet_bytes_max,
+            receiving: None,
+            sent: Zxid::ZERO,
+            told: Zxid::ZERO,
+            syncs: VecDeque::new(),
+            jobs: 0,
+            taken: last,
+            logged: last,
+            whole_from: options.whole_from,
+            is_draining: false,
+            is_tree_unsaved: false,
+            differences: 0,
+            now,
+        };
+        let mut member = Self { core, front, ensemble: Some(alloc::boxed::Box::new(ensemble)) };
+        member.settle(now);
+        member
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.ensemble.as_ref().map_or(Role::Standalone, |ensemble| match ensemble.peer.role() {
+            zab::Role::Looking => Role::Looking,
+            zab::Role::Following => Role::Following,
+            zab::Role::Leading => Role::Leading,
+            zab::Role::Observing => Role::Observing,
+        })
+    }
+
+    /// Whether clients are served.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        self.front.is_serving()
+    }
+
+    /// Whether this member has an established leader, be it itself; a standalone server has.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.ensemble.as_ref().is_none_or(|ensemble| ensemble.peer.is_live())
+    }
+
+    /// The learners of a leader.
+    #[must_use]
+    pub fn learners(&self) -> Vec<LearnerView> {
+        self.ensemble.as_ref().map(|ensemble| ensemble.peer.learners()).unwrap_or_default()
+    }
+
+    /// Who leads, as far as this member knows.
+    #[must_use]
+    pub fn leader(&self) -> Option<Sid> {
+        self.ensemble.as_ref().and_then(|ensemble| ensemble.peer.leader())
+    }
+
+    /// `acceptedEpoch` and `currentEpoch`, as they are on disk.
+    #[must_use]
+    pub fn epochs(&self) -> Option<(Epoch, Epoch)> {
+        self.ensemble.as_ref().map(|ensemble| ensemble.peer.epochs())
+    }
+
+    /// Syncs of learners that wait for a commit.
+    #[must_use]
+    pub fn pending_syncs(&self) -> usize {
+        self.ensemble.as_ref().map_or(0, |ensemble| ensemble.syncs.len())
+    }
+
+    /// The last transaction on this member's disk.
+    #[must_use]
+    pub fn logged(&self) -> Zxid {
+        self.ensemble.as_ref().map_or(self.core.tree().last_zxid(), |ensemble| ensemble.logged)
+    }
+
+    /// What happened that somebody may want to read.
+    pub fn next_observation(&mut self) -> Option<Observation> {
+        self.ensemble.as_mut()?.observations.pop_front()
+    }
+
+    /// What the driver has to do next.
+    pub fn next_order(&mut self) -> Option<Order> {
+        self.ensemble.as_mut()?.orders.pop_front()
+    }
+
+    /// Somebody called one of this member's ports. `None`: close the connection at once.
+    pub fn link_accepted(&mut self, port: Port, peer: SocketAddr, now: Now) -> Option<LinkId> {
+        let ensemble = self.ensemble.as_mut()?;
+        let link = ensemble.ids.give();
+        match port {
+            Port::Election => ensemble.mesh.accepted(link, peer, now, &mut ensemble.orders),
+            Port::Quorum => {
+                if ensemble.links.len() >= LINKS_MAX || !ensemble.peer.on_learner_linked(link, now.mono_ms) {
+                    return None;
+                }
+                ensemble.links.insert(link, Link::default());
+            }
+        }
+        self.settle(now);
+        Some(link)
+    }
+
+    /// What a name meant when it was looked up, for a call or because somebody called; told before the call is.
+    pub fn link_resolved(&mut self, host: &str, addresses: &[IpAddr]) {
+        if let Some(ensemble) = &mut self.ensemble {
+            ensemble.mesh.resolved(host, addresses);
+        }
+    }
+
+    /// A call came through.
+    pub fn link_opened(&mut self, link: LinkId, now: Now) {
+        let Some(ensemble) = &mut self.ensemble else { return };
+        if ensemble.leader == Some(link) {
+            ensemble.peer.on_leader_connected(now.mono_ms);
+        } else {
+            ensemble.mesh.opened(link, now, &mut ensemble.orders);
+        }
+        self.settle(now);
+    }
+
+    /// A link's socket is gone, or a call failed.
+    pub fn link_lost(&mut self, link: LinkId, now: Now) {
+        let Some(ensemble) = &mut self.ensemble else { return };
+        if ensemble.leader == Some(link) {
+            ensemble.leader = None;
+            ensemble.links.remove(&link);
+            ensemble.receiving = None;
+            ensemble.peer.on_leader_lost(now.mono_ms);
+        } else if ensemble.links.contains_key(&link) {
+            self.forget_link(link);
+            if let Some(ensemble) = &mut self.ensemble {
+                ensemble.peer.on_learner_lost(link);
+            }
+        } else {
+            ensemble.mesh.lost(link);
+        }
+        self.settle(now);
+    }
+
+    /// Bytes came. All are taken; call only while [`Self::link_wants_input`].
+    pub fn link_receive(&mut self, link: LinkId, bytes: &[u8], now: Now) {
+        let Some(ensemble) = &mut self.ensemble else { return };
+        if ensemble.leader == Some(link) {
+            self.on_leader_bytes(link, bytes, now);
+        } else if ensemble.links.contains_key(&link) {
+            self.on_learner_bytes(link, bytes, now);
+        } else {
+            ensemble.mesh.receive(link, bytes, now, &mut ensemble.ids, &mut ensemble.orders);
+        }
+        self.settle(now);
+    }
+
+    /// Whether bytes may be handed in. When that changes, the link comes up in [`Self::next_dirty_link`].
+    #[must_use]
+    pub fn link_wants_input(&self, link: LinkId) -> bool {
+        self.ensemble
+            .as_ref()
+            .is_some_and(|ensemble| ensemble.leader != Some(link) || ensemble.peer.wants_leader_input())
+    }
+
+    /// The next link that has something to send, or wants to be read from again.
+    pub fn next_dirty_link(&mut self) -> Option<LinkId> {
+        self.put_proposals();
+        self.put_requests();
+        self.expel_the_stuck();
+        let ensemble = self.ensemble.as_mut()?;
+        while let Some(link) = ensemble.dirty.pop_front() {
+            if let Some(entry) = ensemble.links.get_mut(&link) {
+                entry.is_dirty = false;
+                return Some(link);
+            }
+        }
+        ensemble.mesh.next_dirty()
+    }
+
+    /// What is to be sent on a link; remove what was sent. `None`: there is no such link.
+    pub fn link_output(&mut self, link: LinkId) -> Option<&mut Vec<u8>> {
+        let ensemble = self.ensemble.as_mut()?;
+        match ensemble.links.get_mut(&link) {
+            Some(entry) => Some(&mut entry.out),
+            None => ensemble.mesh.output(link),
+        }
+    }
+
+    /// All output of a link is sent.
+    pub fn link_sent(&mut self, link: LinkId, now: Now) {
+        let Some(ensemble) = &mut self.ensemble else { return };
+        ensemble.now = now;
+        if ensemble.links.contains_key(&link) {
+            self.go_on_with_stream(link);
+        } else {
+            ensemble.mesh.sent(link, now, &mut ensemble.orders);
+        }
+        self.settle(now);
+    }
+
+    /// The quorum port cannot be opened: somebody else may lead.
+    pub fn quorum_port_failed(&mut self, now: Now) {
+        if let Some(ensemble) = &mut self.ensemble {
+            ensemble.peer.on_port_failed();
+            self.settle(now);
+        }
+    }
+
+    pub(crate) fn on_ensemble_persisted(&mut self, zxid: Zxid, now: Now) {
+        if let Some(ensemble) = &mut self.ensemble {
+            ensemble.logged = ensemble.logged.max(zxid);
+            ensemble.peer.on_persisted(zxid);
+            self.settle(now);
+        }
+    }
+
+    pub(crate) fn on_batch_taken(&mut self, batch: &Arc<Payloads>) {
+        if let (Some(ensemble), Some(last)) = (&mut self.ensemble, batch.last()) {
+            ensemble.taken = last;
+        }
+    }
+
+    pub(crate) fn tick_ensemble(&mut self, now: Now) {
+        if let Some(ensemble) = &mut self.ensemble {
+            ensemble.peer.tick(now.mono_ms);
+            ensemble.mesh.tick(now, &mut ensemble.orders);
+            self.settle(now);
+        }
+    }
+
+    pub(crate) fn ensemble_deadline_ms(&self) -> u64 {
+        self.ensemble
+            .as_ref()
+            .map_or(u64::MAX, |ensemble| ensemble.peer.deadline_ms().min(ensemble.mesh.deadline_ms()))
+    }
+
+    /// Carries out everything that follows from what was just told.
+    fn settle(&mut self, now: Now) {
+        loop {
+            let Some(ensemble) = &mut self.ensemble else { return };
+            ensemble.now = now;
+            if let Some(effect) = ensemble.peer.next_effect() {
+                self.carry_out(effect, None, now);
+            } else if let Some(event) = ensemble.mesh.next_event() {
+                ensemble.on_mesh(event, now);
+            } else if !self.go_on_with_leader(now) && !self.drain(now) {
+                return;
+            }
+        }
+    }
+}
+
+impl Ensemble {
+    fn on_mesh(&mut self, event: MeshEvent, now: Now) {
+        match event {
+            MeshEvent::Linked(sid) => self.peer.on_link(sid, true, now.mono_ms),
+            MeshEvent::Unlinked(sid) => self.peer.on_link(sid, false, now.mono_ms),
+            MeshEvent::Message { from, bytes } => {
+                // Whoever says what cannot be read loses no more than this message (ZOOKEEPER-3769).
+                if let Ok(Notification { state, vote, .. }) = Notification::decode(&bytes) {
+                    self.peer.on_notification(from, Seen { state, vote }, now.mono_ms);
+                }
+            }
+        }
+    }
+
+    /// A link has something to send, or wants to be read from again.
+    fn touch(&mut self, link: LinkId) {
+        if let Some(entry) = self.links.get_mut(&link)
+            && !core::mem::replace(&mut entry.is_dirty, true)
+        {
+            self.dirty.push_back(link);
+        }
+    }
+}

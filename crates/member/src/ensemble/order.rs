@@ -6,10 +6,7 @@ use alloc::vec::Vec;
 
 use proto::{Epoch, Zxid};
 use tree::Tree;
-
-/// A connection between two members. Never given twice in the life of a process.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct LinkId(pub u64);
+pub use zab::LinkId;
 
 /// Which of the two ports of a member a link belongs to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -99,6 +96,11 @@ pub enum DiskJob {
 pub enum Done {
     /// The file is durable.
     EpochStored(EpochFile, Epoch),
+    /// The log does not hold `to`, so that it cannot be cut there. Nothing was changed.
+    NotTruncated {
+        /// As asked.
+        to: Zxid,
+    },
     /// The log ends with `to`.
     Truncated {
         /// As asked.
@@ -118,18 +120,16 @@ pub enum Done {
     },
 }
 
-/// Why a member cannot go on. Each has the exit code of Java's.
+/// Why a member cannot go on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Halt {
-    /// Source: `Follower#processPacket`, `FollowerZooKeeperServer#commit`.
+    /// The tree differs from the leader's again after it was replaced (R9).
     #[error(
-        "the leader commits {got}, but the oldest proposal here is {expected}; this member is behind a leader that breaks \
-         the protocol, restart it and look at the leader's log"
+        "after {zxid} the tree differs from the leader's once more, though it was replaced by the leader's before; \
+         keep the data directory for an analysis, and start this member with an empty one"
     )]
-    CommitMismatch {
-        /// The oldest proposal.
-        expected: Zxid,
-        /// What came.
-        got: Zxid,
+    TreeDiffers {
+        /// The transaction after which it was seen.
+        zxid: Zxid,
     },
 }

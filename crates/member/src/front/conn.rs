@@ -25,7 +25,7 @@ pub struct ConnId {
 pub(crate) enum Phase {
     /// No connect request yet.
     New,
-    /// Its session is on its way to the disk.
+    /// Its session is on its way to the disk, or the leader is asked for it.
     Opening,
     /// Requests are served.
     Open,
@@ -40,6 +40,8 @@ pub(crate) enum Waiting {
     Write { xid: Xid, op: OpCode, received_ms: u64, size_bytes: u32 },
     /// The answer is known, but it is not its turn.
     Refused { xid: Xid, op: OpCode, code: Code, received_ms: u64 },
+    /// A sync that is on its way to what it waits for.
+    Sync { frame: Box<[u8]>, ids: Arc<[Id<'static>]>, received_ms: u64 },
     /// A request that waits for the writes before it, with the identities it came under.
     Frame { frame: Box<[u8]>, ids: Arc<[Id<'static>]>, received_ms: u64, expected_bytes: u32 },
 }
@@ -170,14 +172,14 @@ impl Waiting {
         match self {
             Self::Write { size_bytes, .. } => usize::try_from(*size_bytes).expect("u32 fits"),
             Self::Refused { .. } => 0,
-            Self::Frame { frame, .. } => frame.len(),
+            Self::Sync { frame, .. } | Self::Frame { frame, .. } => frame.len(),
         }
     }
 
     /// The bytes its reply will have, as far as one can tell; 0 for writes.
     pub(crate) fn expected_bytes(&self) -> usize {
         match self {
-            Self::Write { .. } | Self::Refused { .. } => 0,
+            Self::Write { .. } | Self::Refused { .. } | Self::Sync { .. } => 0,
             Self::Frame { expected_bytes, .. } => usize::try_from(*expected_bytes).expect("u32 fits"),
         }
     }
@@ -186,7 +188,9 @@ impl Waiting {
     pub(crate) fn counts(&self) -> bool {
         match self {
             Self::Write { xid, .. } | Self::Refused { xid, .. } => xid.0 > 0,
-            Self::Frame { frame, .. } => frame.first().is_some_and(|byte| *byte < 0x80),
+            Self::Sync { frame, .. } | Self::Frame { frame, .. } => {
+                frame.first().is_some_and(|byte| *byte < 0x80)
+            }
         }
     }
 }

@@ -6,13 +6,17 @@ use proto::{ConnectRequest, ConnectResponse, Encode as _, Reader, SessionId, ses
 use super::conn::{ConnId, Phase};
 use super::{Front, index};
 use crate::Now;
-use crate::core::{Core, Origin};
+use crate::core::{Core, Resumed};
 use crate::throttle::Kind;
 
 impl Front {
     /// The first frame of a connection.
     pub(super) fn on_connect(&mut self, core: &mut Core, slot: u32, frame: &[u8], now: Now) {
         core.metrics.connection_request_count.inc();
+        if !self.serving {
+            // Source: `NIOServerCnxn#readConnectRequest`.
+            return self.close(slot);
+        }
         let Ok(request) = Reader::new(frame).take::<ConnectRequest<'_>>() else {
             return self.close(slot);
         };
@@ -34,8 +38,8 @@ impl Front {
         conn.timeout_ms = timeout_ms.unsigned_abs();
         if request.session_id == SessionId::NONE {
             conn.phase = Phase::Opening;
-            let origin = Origin::Connect(conn.id);
-            let session = core.open_session(timeout_ms, origin, now);
+            let id = conn.id;
+            let session = core.open_session(timeout_ms, id, now);
             self.conns[index(slot)].session = session;
         } else {
             self.resume(core, slot, &request, now);
@@ -52,13 +56,33 @@ impl Front {
         }
         self.close_session(session);
         core.metrics.connection_revalidate_count.inc();
-        if core.clock().find(session).is_none() {
-            return self.refuse_session(slot);
+        let conn = &mut self.conns[index(slot)];
+        conn.session = session;
+        match core.resume(session, conn.timeout_ms, conn.id, now) {
+            Resumed::Open => self.establish(core, slot),
+            Resumed::Unknown => self.refuse_session(slot),
+            Resumed::Asked => conn.phase = Phase::Opening,
         }
-        let timeout_ms = self.conns[index(slot)].timeout_ms;
-        core.clock_mut().open(session, timeout_ms, now.mono_ms);
-        self.conns[index(slot)].session = session;
-        self.establish(core, slot);
+    }
+
+    /// The leader knows about a session that a connection here wants to go on with.
+    pub(crate) fn on_revalidated(
+        &mut self,
+        core: &mut Core,
+        id: ConnId,
+        session: SessionId,
+        valid: bool,
+        now: Now,
+    ) {
+        let Some(conn) = self.conn(id).filter(|conn| conn.phase == Phase::Opening && conn.session == session)
+        else {
+            return;
+        };
+        if !valid {
+            return self.refuse_session(id.slot);
+        }
+        core.open_clock(session, conn.timeout_ms, now);
+        self.establish(core, id.slot);
     }
 
     fn refuse_session(&mut self, slot: u32) {

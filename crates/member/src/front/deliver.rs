@@ -24,7 +24,7 @@ impl Front {
         match origin {
             Origin::Connect(id) => self.on_session_open(core, id),
             Origin::Client(id) => self.on_write_done(core, id, entry, outcome, now),
-            Origin::Server => {}
+            Origin::Link(_) | Origin::Server => {}
         }
         if entry.header.kind == TxnKind::CloseSession.number() {
             self.close_session(entry.header.session);

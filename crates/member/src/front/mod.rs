@@ -96,6 +96,8 @@ pub struct Front {
     options: FrontOptions,
     auth: AuthOptions,
     conns: Slab<Conn>,
+    /// Whether clients are served: not while there is no leader.
+    serving: bool,
     next_key: Watcher,
     addresses: HashMap<IpAddr, Address>,
     by_session: HashMap<SessionId, ConnId>,
@@ -105,6 +107,8 @@ pub struct Front {
     /// Connections without a session and when their time is up, oldest first.
     sessionless: VecDeque<(u64, ConnId)>,
     dirty: Vec<ConnId>,
+    /// Syncs of a leader's own clients, and the proposal each waits for.
+    syncs: VecDeque<(Zxid, ConnId)>,
     /// Requests that wait for their reply, pings and the like left out.
     outstanding: usize,
     /// Bytes of the large ones among them.
@@ -130,6 +134,7 @@ impl Front {
             options,
             auth,
             conns: Slab::new(),
+            serving: true,
             next_key: 1,
             addresses: HashMap::new(),
             by_session: HashMap::new(),
@@ -137,6 +142,7 @@ impl Front {
             table: WatchTable::default(),
             sessionless: VecDeque::new(),
             dirty: Vec::new(),
+            syncs: VecDeque::new(),
             outstanding: 0,
             large_bytes: 0,
             stalled: Vec::new(),
@@ -340,6 +346,39 @@ impl Front {
         conn.expected_bytes = 0;
         line.iter().for_each(|waiting| self.settle(waiting));
         self.mark_dirty(slot);
+    }
+
+    /// Begins or ends to serve. At the end every client is sent away; its session goes on elsewhere.
+    ///
+    /// Source: `NIOServerCnxnFactory#closeAll`.
+    pub(crate) fn serve(&mut self, serving: bool) {
+        self.serving = serving;
+        if !serving {
+            self.table = WatchTable::default();
+            self.watchers.clear();
+            self.syncs.clear();
+            self.conns.iter_mut().for_each(|(_, conn)| conn.watches = 0);
+            let slots: Vec<u32> = self.conns.iter().map(|(_, conn)| conn.id.slot).collect();
+            slots.into_iter().for_each(|slot| self.close(slot));
+        }
+    }
+
+    /// Whether clients are served.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        self.serving
+    }
+
+    /// The connection that waits for the transaction `cxid` of `session`, if it is one of this front's.
+    pub(crate) fn waiter(&self, session: SessionId, cxid: i32) -> Option<ConnId> {
+        let id = *self.by_session.get(&session)?;
+        match self.conn(id)?.line.front()? {
+            Waiting::Write { xid, .. } if xid.0 == cxid => Some(id),
+            Waiting::Write { .. }
+            | Waiting::Refused { .. }
+            | Waiting::Sync { .. }
+            | Waiting::Frame { .. } => None,
+        }
     }
 
     /// Closes the connection that serves `session`, if one does.

@@ -15,7 +15,7 @@ use tree::prepare::Caller;
 use super::conn::{ConnId, Phase, Waiting};
 use super::{Answer, Ask, Front, index};
 use crate::Now;
-use crate::core::{Core, Origin, Submitted};
+use crate::core::{Core, Origin, Submitted, SyncWait};
 
 /// Every permission check looks at each identity, so nobody may gather them without end.
 const IDENTITIES_MAX: usize = 1000;
@@ -80,6 +80,8 @@ impl Front {
         let ask = Ask { slot, xid, op, received_ms: now.mono_ms, now };
         if op.is_write() {
             self.on_write(core, ask, body);
+        } else if op == OpCode::Sync && self.waits_for_others(core, ask, frame, body) {
+            // It is answered when what it waits for has come.
         } else if self.conns[index(slot)].line.is_empty() {
             let ids = Arc::clone(&self.conns[index(slot)].ids);
             self.on_read(core, ask, body, &ids);
@@ -92,6 +94,42 @@ impl Front {
                 expected_bytes: expected_bytes(core.tree(), op, body),
             };
             self.enqueue(slot, waiting);
+        }
+    }
+
+    /// A sync that has something to wait for stands in line until that has come.
+    fn waits_for_others(&mut self, core: &mut Core, ask: Ask, frame: &[u8], body: &[u8]) -> bool {
+        let conn = &self.conns[index(ask.slot)];
+        let caller = Caller { session: conn.session, cxid: ask.xid.0, ids: &conn.ids };
+        let Some(wait) = core.sync(&caller, body, conn.id) else { return false };
+        let waiting =
+            Waiting::Sync { frame: frame.into(), ids: Arc::clone(&conn.ids), received_ms: ask.received_ms };
+        let id = conn.id;
+        self.enqueue(ask.slot, waiting);
+        if let SyncWait::Commit(zxid) = wait {
+            self.syncs.push_back((zxid, id));
+        }
+        true
+    }
+
+    /// What the oldest sync of a connection waited for has come, and so has everything before it in its line.
+    pub(crate) fn on_synced(&mut self, core: &mut Core, id: ConnId, now: Now) {
+        let Some(conn) = self.conn_mut(id).filter(|conn| conn.phase == Phase::Open) else { return };
+        let first = conn.line.iter_mut().find(|waiting| matches!(waiting, Waiting::Sync { .. }));
+        if let Some(waiting) = first
+            && let Waiting::Sync { frame, ids, received_ms } = waiting
+        {
+            let (frame, ids) = (core::mem::take(frame), Arc::clone(ids));
+            *waiting = Waiting::Frame { frame, ids, received_ms: *received_ms, expected_bytes: 0 };
+            self.advance(core, id.slot, now);
+        }
+    }
+
+    /// Answers the syncs of this leader's own clients that waited for `committed`.
+    pub(crate) fn on_committed(&mut self, core: &mut Core, committed: Zxid, now: Now) {
+        while let Some(&(_, id)) = self.syncs.front().filter(|(zxid, _)| *zxid <= committed) {
+            self.syncs.pop_front();
+            self.on_synced(core, id, now);
         }
     }
 
@@ -117,14 +155,16 @@ impl Front {
     pub(super) fn advance(&mut self, core: &mut Core, slot: u32, now: Now) {
         loop {
             let conn = &mut self.conns[index(slot)];
-            if conn.phase != Phase::Open || matches!(conn.line.front(), None | Some(Waiting::Write { .. })) {
+            let stands =
+                matches!(conn.line.front(), None | Some(Waiting::Write { .. } | Waiting::Sync { .. }));
+            if conn.phase != Phase::Open || stands {
                 return;
             }
             let Some(waiting) = conn.line.pop_front() else { return };
             conn.expected_bytes -= waiting.expected_bytes();
             self.settle(&waiting);
             match waiting {
-                Waiting::Write { .. } => {}
+                Waiting::Write { .. } | Waiting::Sync { .. } => {}
                 Waiting::Refused { xid, op, code, received_ms } => {
                     let answer = Ask { slot, xid, op, received_ms, now }.answer(core, code);
                     self.respond(slot, answer, &mut core.metrics, now, |_| {});

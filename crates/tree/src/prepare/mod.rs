@@ -22,8 +22,9 @@ mod view;
 use alloc::vec::Vec;
 
 use proto::{
-    Code, DecodeError, Encode, ErrorTxn, Id, MultiItem, OpCode, Reader, ReconfigRequest, SessionId,
-    TxnDigest, TxnHeader, TxnKind, Zxid, decode_multi,
+    Code, CreateRequest, CreateSessionTxn, CreateTtlRequest, DecodeError, DeleteRequest, Encode, ErrorTxn,
+    Id, MultiItem, OpCode, Reader, ReconfigRequest, SessionId, SetAclRequest, SetDataRequest, TxnDigest,
+    TxnHeader, TxnKind, Zxid, decode_multi,
 };
 
 use crate::auth::AuthOptions;
@@ -51,6 +52,8 @@ pub struct Options {
     pub close_session_paths: bool,
     /// `reconfigEnabled`. Off unless said otherwise.
     pub reconfig_enabled: bool,
+    /// What a session that is not known is told: a leader calls it expired, a single server unknown.
+    pub unknown_session: Code,
     /// Identities and access control.
     pub auth: AuthOptions,
 }
@@ -61,6 +64,7 @@ impl Default for Options {
             enforce_quota: false,
             close_session_paths: true,
             reconfig_enabled: false,
+            unknown_session: Code::UnknownSession,
             auth: AuthOptions::default(),
         }
     }
@@ -128,6 +132,36 @@ pub fn prepare(
             out.truncate(start);
             Prepared::Refused(code)
         }
+    }
+}
+
+/// Appends the transaction that records why a request fails, without looking at the request.
+pub fn refuse(caller: &Caller<'_>, code: Code, zxid: Zxid, time_ms: i64, out: &mut Vec<u8>) {
+    let Caller { session, cxid, .. } = *caller;
+    TxnHeader { session, cxid, zxid, time: time_ms, kind: TxnKind::Error.number() }.encode(out);
+    ErrorTxn::new(code).encode(out);
+}
+
+/// Whether a write can be decoded, which is all that a learner looks at before it hands the write on.
+///
+/// # Errors
+/// What the client is answered.
+#[expect(clippy::wildcard_enum_match_arm, reason = "reads are no writes, whatever they are")]
+pub fn check_form(op: OpCode, body: &[u8]) -> Result<(), Code> {
+    let reader = &mut Reader::new(body);
+    match op {
+        OpCode::Create | OpCode::Create2 | OpCode::CreateContainer => {
+            decoded(reader.take::<CreateRequest<'_>>()).map(drop)
+        }
+        OpCode::CreateTtl => decoded(reader.take::<CreateTtlRequest<'_>>()).map(drop),
+        OpCode::Delete => decoded(reader.take::<DeleteRequest<'_>>()).map(drop),
+        OpCode::SetData => decoded(reader.take::<SetDataRequest<'_>>()).map(drop),
+        OpCode::SetAcl => decoded(reader.take::<SetAclRequest<'_>>()).map(drop),
+        OpCode::Reconfig => decoded(reader.take::<ReconfigRequest<'_>>()).map(drop),
+        OpCode::CreateSession => decoded(reader.take::<CreateSessionTxn>()).map(drop),
+        OpCode::Multi => decode_multi(body).map(drop).map_err(|_| Code::MarshallingError),
+        OpCode::CloseSession | OpCode::Sync => Ok(()),
+        _ => Err(Code::Unimplemented),
     }
 }
 

@@ -19,7 +19,7 @@ impl View<'_> {
             Some(SessionChange::Opening) => Ok(()),
             Some(SessionChange::Closing) => Err(Code::SessionExpired),
             None if self.tree.sessions().contains_key(&session) => Ok(()),
-            None => Err(Code::UnknownSession),
+            None => Err(self.options.unknown_session),
         }
     }
 

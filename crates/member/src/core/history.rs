@@ -1,0 +1,217 @@
+//! Proposals in memory: those on their way, and the last ones that were delivered.
+//!
+//! One line of batches, oldest first: delivered ones that are kept for learners that come back soon, then those handed
+//! to the log, then the one being formed. A commit may come for any of them; nobody waits for the own disk.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use proto::Zxid;
+use zab::Held;
+
+use super::batch::{Flight, Origin, Payloads, Spare};
+
+/// What is kept for learners takes no more than this, however few transactions that are.
+const KEPT_BYTES_MAX: usize = 64 << 20;
+
+/// A committed transaction about to be applied.
+pub(crate) struct Committed {
+    pub(crate) payload: Payload,
+    pub(crate) origin: Origin,
+}
+
+/// Where its bytes are.
+pub(crate) enum Payload {
+    /// In a batch that went to the log.
+    InBatch(Arc<Payloads>, usize),
+    /// In the batch being formed, copied out of it.
+    Copied(Vec<u8>),
+}
+
+impl Payload {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::InBatch(batch, at) => batch.entry(*at).1,
+            Self::Copied(bytes) => bytes,
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct History {
+    /// The batch being formed, and who waits for what in it.
+    pub(super) forming: Payloads,
+    pub(super) forming_origins: Vec<Origin>,
+    /// How many of its entries are delivered.
+    forming_delivered: usize,
+    /// Whether the batch being formed must not go to the log yet.
+    pub(super) is_held_back: bool,
+    /// Batches handed out, oldest first.
+    flights: VecDeque<Flight>,
+    spare: Spare,
+    /// Delivered batches, oldest first.
+    kept: VecDeque<Arc<Payloads>>,
+    kept_entries: usize,
+    kept_bytes: usize,
+    /// `commitLogCount`; 0 keeps none.
+    keep: usize,
+    /// Which delivered transactions are still here.
+    held: Held,
+}
+
+impl History {
+    pub(super) fn new(keep: usize) -> Self {
+        Self {
+            forming: Payloads::default(),
+            forming_origins: Vec::new(),
+            forming_delivered: 0,
+            is_held_back: false,
+            flights: VecDeque::new(),
+            spare: Spare::default(),
+            kept: VecDeque::new(),
+            kept_entries: 0,
+            kept_bytes: 0,
+            keep,
+            held: Held::default(),
+        }
+    }
+
+    /// Transactions that are not delivered.
+    pub(super) fn in_flight(&self) -> usize {
+        let flying = self.flights.iter().map(|flight| flight.payloads.len() - flight.delivered);
+        self.forming.len() - self.forming_delivered + flying.sum::<usize>()
+    }
+
+    /// Which delivered transactions are still here.
+    pub(super) fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// Appends a proposal made elsewhere.
+    pub(super) fn push(&mut self, zxid: Zxid, payload: &[u8], origin: Origin) {
+        self.forming.push(zxid, payload);
+        self.forming_origins.push(origin);
+    }
+
+    /// Takes the batch formed so far, for the log.
+    pub(super) fn take_batch(&mut self) -> Option<Arc<Payloads>> {
+        if self.forming.is_empty() || self.is_held_back {
+            return None;
+        }
+        let payloads = Arc::new(core::mem::replace(&mut self.forming, self.spare.payloads()));
+        let origins = core::mem::replace(&mut self.forming_origins, self.spare.origins());
+        let delivered = core::mem::take(&mut self.forming_delivered);
+        self.flights.push_back(Flight { payloads: Arc::clone(&payloads), origins, delivered });
+        Some(payloads)
+    }
+
+    /// The next transaction up to `committed` that is not delivered.
+    pub(super) fn next_committed(&mut self, committed: Zxid) -> Option<Committed> {
+        while self.flights.front().is_some_and(|flight| flight.delivered == flight.payloads.len()) {
+            let flight = self.flights.pop_front().expect("there is a first one");
+            self.keep(flight);
+        }
+        if let Some(flight) = self.flights.front_mut() {
+            let at = flight.delivered;
+            let zxid = flight.payloads.entry(at).0;
+            if zxid > committed {
+                return None;
+            }
+            flight.delivered += 1;
+            let payload = Payload::InBatch(Arc::clone(&flight.payloads), at);
+            let origin = flight.origins[at];
+            self.note(zxid);
+            return Some(Committed { payload, origin });
+        }
+        let at = self.forming_delivered;
+        if at == self.forming.len() || self.forming.entry(at).0 > committed {
+            return None;
+        }
+        self.forming_delivered += 1;
+        let (zxid, payload) = self.forming.entry(at);
+        let payload = Payload::Copied(payload.to_vec());
+        let origin = self.forming_origins[at];
+        self.note(zxid);
+        Some(Committed { payload, origin })
+    }
+
+    fn note(&mut self, zxid: Zxid) {
+        if self.keep > 0 {
+            self.held.push(zxid);
+        }
+    }
+
+    fn keep(&mut self, flight: Flight) {
+        if self.keep == 0 {
+            return self.spare.give_back(flight);
+        }
+        self.kept_entries += flight.payloads.len();
+        self.kept_bytes += flight.payloads.size_bytes();
+        self.kept.push_back(flight.payloads);
+        while let Some(oldest) = self.kept.front() {
+            let rest = self.kept_entries - oldest.len();
+            if rest < self.keep && self.kept_bytes <= KEPT_BYTES_MAX {
+                break;
+            }
+            self.kept_entries = rest;
+            self.kept_bytes -= oldest.size_bytes();
+            let last = oldest.last().expect("no batch is empty");
+            self.kept.pop_front();
+            self.held.trim(Zxid(last.0 + 1));
+        }
+    }
+
+    /// Every transaction in memory behind `after`, delivered or not.
+    pub(super) fn behind(&self, after: Zxid) -> impl Iterator<Item = (Zxid, &[u8])> {
+        let flying = self.flights.iter().map(|flight| &flight.payloads);
+        let batches = self.kept.iter().chain(flying).map(AsRef::as_ref).chain([&self.forming]);
+        batches
+            .filter(move |batch| batch.last().is_some_and(|last| last > after))
+            .flat_map(Payloads::iter)
+            .filter(move |(zxid, _)| *zxid > after)
+    }
+
+    /// Nobody of this member waits any more.
+    pub(super) fn forget_origins(&mut self) {
+        let flying = self.flights.iter_mut().flat_map(|flight| &mut flight.origins);
+        for origin in flying.chain(&mut self.forming_origins) {
+            *origin = Origin::Server;
+        }
+    }
+
+    /// What was held back goes to the log, without what is delivered: that is in the snapshot before it.
+    pub(super) fn release(&mut self) {
+        self.is_held_back = false;
+        self.held.clear();
+        self.forming = self.forming.without_first(self.forming_delivered);
+        self.forming_origins.drain(..self.forming_delivered);
+        self.forming_delivered = 0;
+    }
+
+    /// Drops everything that is not delivered. The log's copy is cut by the caller.
+    pub(super) fn drop_undelivered(&mut self) {
+        while let Some(mut flight) = self.flights.pop_front() {
+            if flight.delivered == flight.payloads.len() {
+                self.keep(flight);
+            } else if flight.delivered > 0 {
+                let mut front = Payloads::default();
+                for (zxid, payload) in flight.payloads.iter().take(flight.delivered) {
+                    front.push(zxid, payload);
+                }
+                flight.payloads = Arc::new(front);
+                self.keep(flight);
+            }
+        }
+        self.forming = Payloads::default();
+        self.forming_origins.clear();
+        self.forming_delivered = 0;
+        self.is_held_back = false;
+    }
+
+    /// Drops everything.
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(self.keep);
+    }
+}
