@@ -36,6 +36,12 @@ impl Payloads {
         self.entries.iter().map(|(zxid, range)| (*zxid, &self.bytes[range.clone()]))
     }
 
+    /// The entries behind `after`, in order.
+    pub(super) fn behind(&self, after: Zxid) -> impl Iterator<Item = (Zxid, &[u8])> {
+        let start = self.entries.partition_point(|(zxid, _)| *zxid <= after);
+        self.entries[start..].iter().map(|(zxid, range)| (*zxid, &self.bytes[range.clone()]))
+    }
+
     /// The entry at `at`.
     ///
     /// # Panics

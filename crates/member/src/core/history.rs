@@ -167,10 +167,7 @@ impl History {
     pub(super) fn behind(&self, after: Zxid) -> impl Iterator<Item = (Zxid, &[u8])> {
         let flying = self.flights.iter().map(|flight| &flight.payloads);
         let batches = self.kept.iter().chain(flying).map(AsRef::as_ref).chain([&self.forming]);
-        batches
-            .filter(move |batch| batch.last().is_some_and(|last| last > after))
-            .flat_map(Payloads::iter)
-            .filter(move |(zxid, _)| *zxid > after)
+        batches.flat_map(move |batch| batch.behind(after))
     }
 
     /// Nobody of this member waits any more.

@@ -1,8 +1,6 @@
 //! What clients are promised of order, sessions, and being kept waiting.
 
-mod common;
-
-use common::{Rig, TICK_MS, TIMEOUT_MS, front_options};
+use crate::common::{Rig, TICK_MS, TIMEOUT_MS, front_options};
 use member::FrontOptions;
 use proto::{Code, OpCode, SessionId};
 

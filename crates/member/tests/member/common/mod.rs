@@ -1,7 +1,5 @@
 //! A member without sockets and disk: what a driver does, step by step, with the clock in the test's hands.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use std::net::SocketAddr;
 
 use member::{CleanerOptions, ConnId, Core, CoreOptions, Front, FrontOptions, Member, Now, ThrottleOptions};

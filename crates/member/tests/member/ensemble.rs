@@ -1,0 +1,373 @@
+//! Three members on one thread, without faults: what they send each other arrives at once, and so does what they write.
+
+use crate::common;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+use member::ensemble::{Address, DiskJob, Done, EnsembleOptions, LinkId, Order, PeerAddress, Port, Role};
+use member::{CleanerOptions, ConnId, Core, CoreOptions, Front, Member, Now};
+use proto::{
+    Acl, ConnectRequest, ConnectResponse, CreateRequest, Encode, Epoch, OpCode, PathRequest,
+    PathWatchRequest, Reader, ReplyHeader, RequestHeader, SessionId, SetDataRequest, Sid, Xid, Zxid,
+    session_password,
+};
+use tree::auth::AuthOptions;
+use tree::prepare::Options;
+use tree::{Tree, TreeOptions};
+use zab::Quorum;
+
+const TICK_MS: u64 = 100;
+
+/// What a member keeps over a restart in this test: nothing but its epochs.
+struct World {
+    members: BTreeMap<i64, Member>,
+    listening: BTreeMap<i64, bool>,
+    /// Both ends of each connection.
+    links: BTreeMap<(i64, LinkId), (i64, LinkId)>,
+    now: Now,
+    conns: u16,
+}
+
+fn options(me: i64, sids: &[i64], observers: &[i64]) -> EnsembleOptions {
+    let at = |sid: i64, port: u16| vec![Address { host: format!("h{sid}"), port }];
+    EnsembleOptions {
+        me: Sid(me),
+        members: sids
+            .iter()
+            .map(|&sid| {
+                let is_observer = observers.contains(&sid);
+                (Sid(sid), PeerAddress { quorum: at(sid, 2888), election: at(sid, 3888), is_observer })
+            })
+            .collect(),
+        quorum: Quorum::Majority(
+            sids.iter().filter(|sid| !observers.contains(sid)).map(|&sid| Sid(sid)).collect(),
+        ),
+        config_text: "version=0".into(),
+        accepted_epoch: Epoch(0),
+        current_epoch: Epoch(0),
+        whole_from: Zxid::ZERO,
+        may_be_blank: false,
+        tick_ms: TICK_MS,
+        init_limit: 10,
+        sync_limit: 5,
+        connect_limit: 0,
+        election_connect_timeout_ms: 5000,
+        notification_min_ms: 200,
+        notification_max_ms: 60_000,
+        leader_serves: true,
+        commit_log_count: 500,
+        multi_address: false,
+        packet_bytes_max: 2_097_150,
+        tells_deliveries: false,
+    }
+}
+
+fn member(me: i64, sids: &[i64], observers: &[i64], now: Now) -> Member {
+    let tree =
+        Tree::new(TreeOptions { hash_seed: 3, extended_types: true, emulate_353_ttl: false, digest: true });
+    let core = CoreOptions {
+        prepare: Options::default(),
+        tick_ms: TICK_MS,
+        session_sid: u8::try_from(me).unwrap(),
+        cleaner: CleanerOptions::default(),
+    };
+    let core = Core::new(tree, core, now);
+    let front = Front::new(common::front_options(), AuthOptions::default(), 1);
+    Member::in_ensemble(core, front, options(me, sids, observers), now)
+}
+
+impl World {
+    fn new(sids: &[i64], observers: &[i64]) -> Self {
+        let now = Now { mono_ms: 5000, wall_ms: 1_700_000_000_000 };
+        Self {
+            members: sids.iter().map(|&sid| (sid, member(sid, sids, observers, now))).collect(),
+            listening: BTreeMap::new(),
+            links: BTreeMap::new(),
+            now,
+            conns: 0,
+        }
+    }
+
+    fn member(&mut self, sid: i64) -> &mut Member {
+        self.members.get_mut(&sid).unwrap()
+    }
+
+    /// Carries out orders and hands over bytes until nothing moves.
+    fn settle(&mut self) {
+        let mut moved = true;
+        while moved {
+            moved = false;
+            let sids: Vec<i64> = self.members.keys().copied().collect();
+            for sid in sids {
+                moved |= self.turn(sid);
+            }
+        }
+    }
+
+    fn turn(&mut self, sid: i64) -> bool {
+        let now = self.now;
+        let mut moved = false;
+        while let Some(order) = self.members.get_mut(&sid).and_then(Member::next_order) {
+            moved = true;
+            self.carry_out(sid, order);
+        }
+        while let Some(batch) = self.members.get_mut(&sid).and_then(Member::take_batch) {
+            moved = true;
+            self.member(sid).on_persisted(batch.last().unwrap(), now);
+        }
+        while let Some(link) = self.members.get_mut(&sid).and_then(Member::next_dirty_link) {
+            moved = true;
+            self.flush(sid, link);
+        }
+        moved
+    }
+
+    fn carry_out(&mut self, sid: i64, order: Order) {
+        let now = self.now;
+        match order {
+            Order::Dial { link, port, addresses, .. } => {
+                let to: i64 = addresses[0].host[1..].parse().unwrap();
+                let is_open = port == Port::Election || self.listening.get(&to) == Some(&true);
+                let from = SocketAddr::from(([127, 0, 0, 1], 9));
+                let there = self.members.get_mut(&to).filter(|_| is_open);
+                match there.and_then(|there| there.link_accepted(port, from, now)) {
+                    Some(other) => {
+                        self.links.insert((sid, link), (to, other));
+                        self.links.insert((to, other), (sid, link));
+                        self.member(sid).link_opened(link, now);
+                    }
+                    None => self.member(sid).link_lost(link, now),
+                }
+            }
+            Order::Close { link } => {
+                if let Some((to, other)) = self.links.remove(&(sid, link)) {
+                    self.links.remove(&(to, other));
+                    if let Some(there) = self.members.get_mut(&to) {
+                        there.link_lost(other, now);
+                    }
+                }
+            }
+            Order::Listen(is_open) => drop(self.listening.insert(sid, is_open)),
+            Order::Disk(job) => {
+                if let Some(batch) = self.member(sid).take_batch() {
+                    self.member(sid).on_persisted(batch.last().unwrap(), now);
+                }
+                let done = match job {
+                    DiskJob::StoreEpoch(file, epoch) => Done::EpochStored(file, epoch),
+                    DiskJob::Truncate { to, reload: false } => Done::Truncated { to, tree: None },
+                    DiskJob::Truncate { .. } => panic!("nothing here was applied that has to go"),
+                    DiskJob::Install => Done::Installed,
+                    DiskJob::ReadLog { link, .. } => Done::LogRead { link, piece: None },
+                };
+                self.member(sid).on_disk(done, now);
+            }
+            Order::Halt(why) => panic!("{why}"),
+        }
+    }
+
+    fn flush(&mut self, sid: i64, link: LinkId) {
+        let now = self.now;
+        let Some(out) = self.member(sid).link_output(link) else { return };
+        let bytes = std::mem::take(out);
+        if bytes.is_empty() {
+            return;
+        }
+        let Some(&(to, other)) = self.links.get(&(sid, link)) else { return };
+        // In two pieces, so that packets come in halves too.
+        let (front, back) = bytes.split_at(bytes.len() / 2);
+        for piece in [front, back] {
+            if let Some(there) = self.members.get_mut(&to) {
+                there.link_receive(other, piece, now);
+            }
+        }
+        self.member(sid).link_sent(link, now);
+    }
+
+    fn pass(&mut self, millis: u64) {
+        let end = self.now.mono_ms + millis;
+        loop {
+            self.settle();
+            let due = self.members.values().map(Member::deadline_ms).min().unwrap();
+            if due > end {
+                break;
+            }
+            let step = due.saturating_sub(self.now.mono_ms).max(1);
+            self.now.mono_ms += step;
+            self.now.wall_ms += i64::try_from(step).unwrap();
+            let now = self.now;
+            self.members.values_mut().for_each(|member| member.tick(now));
+        }
+        self.now.mono_ms = end;
+    }
+
+    /// The process of a member ends.
+    fn kill(&mut self, sid: i64) {
+        self.members.remove(&sid);
+        let now = self.now;
+        let gone: Vec<_> =
+            self.links.iter().filter(|((at, _), _)| *at == sid).map(|(a, b)| (*a, *b)).collect();
+        for (here, (to, other)) in gone {
+            self.links.remove(&here);
+            self.links.remove(&(to, other));
+            if let Some(there) = self.members.get_mut(&to) {
+                there.link_lost(other, now);
+            }
+        }
+        self.listening.remove(&sid);
+    }
+
+    fn leader(&self) -> i64 {
+        let mut leaders =
+            self.members.iter().filter(|(_, member)| member.role() == Role::Leading && member.is_live());
+        *leaders.next().expect("somebody leads").0
+    }
+
+    fn roles(&self) -> Vec<(i64, Role, bool)> {
+        self.members.iter().map(|(&sid, member)| (sid, member.role(), member.is_serving())).collect()
+    }
+
+    fn greet(&mut self, sid: i64, session: SessionId) -> (ConnId, ConnectResponse) {
+        self.conns += 1;
+        let (now, peer) = (self.now, SocketAddr::from(([127, 0, 0, 1], self.conns)));
+        let id = self.member(sid).accept(peer, now).unwrap();
+        let mut frame = Vec::new();
+        ConnectRequest {
+            protocol_version: 0,
+            last_zxid_seen: Zxid::ZERO,
+            timeout_ms: 4000,
+            session_id: session,
+            password: Some(&session_password(session)),
+            read_only: Some(false),
+        }
+        .encode(&mut frame);
+        self.member(sid).receive(id, &frame, now);
+        self.settle();
+        let frames = self.frames(sid, id);
+        let response = Reader::new(&frames[0]).take().unwrap();
+        (id, response)
+    }
+
+    fn frames(&mut self, sid: i64, id: ConnId) -> VecDeque<Vec<u8>> {
+        let out = std::mem::take(self.member(sid).output(id).unwrap());
+        self.member(sid).on_sent(id);
+        let mut rest = out.as_slice();
+        let mut frames = VecDeque::new();
+        while let Some((length, behind)) = rest.split_first_chunk::<4>() {
+            let (frame, behind) = behind.split_at(usize::try_from(i32::from_be_bytes(*length)).unwrap());
+            frames.push_back(frame.to_vec());
+            rest = behind;
+        }
+        frames
+    }
+
+    /// Sends a request and returns the reply's error and body.
+    fn call(
+        &mut self,
+        sid: i64,
+        id: ConnId,
+        xid: i32,
+        op: OpCode,
+        body: &dyn Encode,
+    ) -> (Zxid, i32, Vec<u8>) {
+        let mut frame = Vec::new();
+        RequestHeader { xid: Xid(xid), kind: op.number() }.encode(&mut frame);
+        body.encode(&mut frame);
+        let now = self.now;
+        self.member(sid).receive(id, &frame, now);
+        self.settle();
+        let frames = self.frames(sid, id);
+        assert_eq!(frames.len(), 1, "one reply at once");
+        let mut reader = Reader::new(&frames[0]);
+        let ReplyHeader { xid: got, zxid, err } = reader.take().unwrap();
+        assert_eq!(got, Xid(xid));
+        (zxid, err, reader.rest().to_vec())
+    }
+
+    fn create(&mut self, sid: i64, id: ConnId, xid: i32, path: &str, flags: i32) -> (Zxid, i32, Vec<u8>) {
+        let acl = Some(vec![Acl::open()]);
+        let request = CreateRequest { path: Some(path.into()), data: Some(b"new"), acl, flags };
+        self.call(sid, id, xid, OpCode::Create, &request)
+    }
+
+    fn data(&self, sid: i64, path: &str) -> Option<Vec<u8>> {
+        let tree = self.members[&sid].core().tree();
+        tree.find(path).map(|id| tree.node(id).data().unwrap_or_default().to_vec())
+    }
+
+    fn same_trees(&self) {
+        let digests: Vec<_> = self.members.values().map(|member| member.core().tree().digest()).collect();
+        assert!(digests.windows(2).all(|pair| pair[0] == pair[1]), "{digests:?}");
+    }
+}
+
+#[test]
+fn they_elect_and_every_member_takes_writes() {
+    let mut world = World::new(&[1, 2, 3, 4], &[4]);
+    world.pass(3000);
+    assert_eq!(
+        world.roles(),
+        [
+            (1, Role::Following, true),
+            (2, Role::Following, true),
+            (3, Role::Leading, true),
+            (4, Role::Observing, true)
+        ]
+    );
+    for sid in 1..=4 {
+        let (id, session) = world.greet(sid, SessionId::NONE);
+        assert_eq!(session.session_id.0 >> 56, sid, "a session's id names who opened it");
+        let path = format!("/m{sid}");
+        assert_eq!(world.create(sid, id, 1, &path, 0).1, 0);
+        assert_eq!(world.create(sid, id, 2, &path, 0).1, proto::Code::NodeExists.number());
+        let set = SetDataRequest { path: Some(path.as_str().into()), data: Some(b"set"), version: 0 };
+        assert_eq!(world.call(sid, id, 3, OpCode::SetData, &set).1, 0);
+        let sync = PathRequest { path: Some("/".into()) };
+        assert_eq!(world.call(sid, id, 4, OpCode::Sync, &sync).1, 0);
+        let get = PathWatchRequest { path: Some(path.as_str().into()), watch: false };
+        assert_eq!(world.call(sid, id, 5, OpCode::GetData, &get).1, 0);
+        for other in 1..=4 {
+            assert_eq!(world.data(other, &path).as_deref(), Some(b"set".as_slice()));
+        }
+    }
+    world.same_trees();
+}
+
+#[test]
+fn a_leader_dies_and_sessions_go_on_elsewhere() {
+    let mut world = World::new(&[1, 2, 3], &[]);
+    world.pass(3000);
+    let (id, greeting) = world.greet(3, SessionId::NONE);
+    assert_eq!(world.create(3, id, 1, "/e", 1).1, 0);
+    world.kill(3);
+    world.pass(1000);
+    assert_eq!(world.leader(), 2);
+    let (id, again) = world.greet(1, greeting.session_id);
+    assert_eq!(again.session_id, greeting.session_id);
+    let (zxid, err, _) = world.create(1, id, 2, "/after", 0);
+    assert_eq!((zxid.epoch(), err), (Epoch(2), 0));
+    assert!(world.data(2, "/e").is_some());
+    // It comes back with nothing and gets everything.
+    let now = world.now;
+    world.members.insert(3, member(3, &[1, 2, 3], &[], now));
+    world.pass(3000);
+    assert_eq!(world.roles()[2], (3, Role::Following, true));
+    world.same_trees();
+    // Its client is gone for good.
+    world.member(1).lost(id);
+    world.pass(10_000);
+    assert_eq!(world.data(3, "/e"), None, "the leader ends the session everywhere");
+    world.same_trees();
+}
+
+#[test]
+fn without_a_quorum_nobody_serves() {
+    let mut world = World::new(&[1, 2, 3], &[]);
+    world.pass(3000);
+    world.kill(1);
+    world.pass(1000);
+    assert!(world.members[&2].is_serving());
+    world.kill(3);
+    world.pass(3000);
+    assert_eq!(world.roles(), [(2, Role::Looking, false)]);
+}
