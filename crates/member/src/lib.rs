@@ -25,6 +25,7 @@ use ensemble::Ensemble;
 pub use front::{ConnId, ConnStats, ConnView, Front, FrontOptions, Refused, WatchSummary};
 pub use now::Now;
 pub use throttle::{ThrottleOptions, Weights};
+pub use zab::Quorum;
 
 /// A member: one core and, in this build, one front.
 #[derive(Debug)]
