@@ -19,6 +19,7 @@ use crate::engine::{self, Latencies, Outcome, SLOT, latencies};
 use crate::load::{Load, Pace, Step, Until};
 use crate::measure::SESSION_TIMEOUT_MS;
 use crate::numbers::{per, short};
+use crate::process::Sample;
 use crate::session::{close_all, open_many};
 use crate::wire;
 use crate::workload::Workload;
@@ -34,7 +35,8 @@ struct Seen {
     quiet_p999_us: f64,
     snapshot_p999_us: f64,
     snapshots: usize,
-    /// Bytes given to the block layer for each byte of transactions.
+    /// Bytes given to the block layer since the server started, for each byte of transactions in its logs: over a
+    /// few seconds the one snapshot that falls into them would say little.
     amplification: f64,
 }
 
@@ -96,7 +98,6 @@ impl Seen {
 
 fn observe(server: &Server, workload: &'static Workload, run: Duration) -> Result<Seen> {
     let files = server.dir.join("data").join("version-2");
-    let log_before = log_bytes(&files)?;
     let stop = AtomicBool::new(false);
     let (outcome, growth) = std::thread::scope(|scope| {
         let watcher = scope.spawn(|| watch(&files, &stop));
@@ -112,14 +113,13 @@ fn observe(server: &Server, workload: &'static Workload, run: Duration) -> Resul
         Ok::<_, anyhow::Error>((outcome?, growth))
     })?;
     let (quiet, during) = split(&outcome, &growth);
-    let (before, after) = outcome.server.as_ref().context("the server was sampled")?;
-    let written = after.written_bytes.saturating_sub(before.written_bytes);
+    let written = Sample::take(&[server.pid()])?.written_bytes;
     let us = |slice: &Latencies| slice.value_at_quantile(0.999) as f64 / 1e3;
     Ok(Seen {
         quiet_p999_us: us(&quiet),
         snapshot_p999_us: if during.is_empty() { f64::NAN } else { us(&during) },
         snapshots: growth.files,
-        amplification: per(written, log_bytes(&files)?.saturating_sub(log_before)),
+        amplification: per(written, log_bytes(&files)?),
     })
 }
 
@@ -133,7 +133,7 @@ fn drive(
     let mut sessions = open_many(server.addr, shape.0, SESSION_TIMEOUT_MS)?;
     let until = Until::Time { warm: Duration::from_millis(500), run };
     let load = Load { steps, pace: Pace::Closed { depth: shape.1 }, until };
-    let outcome = engine::run(&load, &mut sessions, 1, &[server.pid()], &[], &|_, _| ())?;
+    let outcome = engine::run(&load, &mut sessions, 1, &[], &[], &|_, _| ())?;
     close_all(sessions)?;
     Ok(outcome)
 }
