@@ -29,6 +29,16 @@ fn on_cpu() -> Duration {
     Duration::from_nanos(nanos)
 }
 
+/// What the system has given this process, resident now.
+fn resident_bytes() -> usize {
+    let text = std::fs::read_to_string("/proc/self/statm").expect("Linux tells");
+    4096 * text
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<usize>().ok())
+        .expect("a number stands second")
+}
+
 fn timed<T>(what: &str, n: usize, run: impl FnOnce() -> T) -> T {
     let start = on_cpu();
     let value = run();
@@ -82,6 +92,16 @@ fn run(shape: &str, n: usize, fan_out: usize, name_len: usize, data: &[u8]) {
         tree.apply(&entry(zxid, txn), &mut ()).expect("a set");
     };
     timed("setData, 1000 warm", n, || (0..n).for_each(|i| set(next(), &paths[i % 1000], data, &mut tree)));
+    let resident = resident_bytes();
+    timed("setData, all over, twice each", 2 * n, || {
+        (0..2 * n).for_each(|_| set(next(), &paths[hop()], data, &mut tree));
+    });
+    println!(
+        "{:40} {:6.1} bytes each, {:.1} more from the system",
+        "memory after overwriting",
+        tree.memory_bytes() as f64 / n as f64,
+        (resident_bytes() as f64 - resident as f64) / n as f64
+    );
     let mut out = Vec::with_capacity(256 * n);
     let (walk, head) = tree.snapshot_begin();
     timed("snapshot", n, || while !tree.snapshot_step(walk, 1000, &mut out) {});

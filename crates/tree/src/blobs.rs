@@ -3,6 +3,9 @@
 //! A size class every 8 bytes up to 512, then eight per doubling up to 4 KiB: at most an eighth is lost. Longer
 //! bytes are boxed one by one. A page that empties goes to whichever class needs one next, so a tree whose sizes
 //! change does not keep memory for sizes it no longer has.
+//!
+//! What stays behind when others leave would keep a page for itself. So a page that was full and has lost a quarter
+//! takes nothing new any more: it is *draining*, and the owner of the bytes moves what is left when it comes across it.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -20,6 +23,8 @@ const FINE_MAX: usize = 512;
 const FINE_CLASSES: usize = FINE_MAX / GRANULE;
 const CLASSES: usize = FINE_CLASSES + 3 * 8;
 const NO_PAGE: u32 = u32::MAX;
+/// With fewer pages than this a class does not drain any: there is not enough to gain.
+const DRAINING_PAGES_MIN: u32 = 8;
 const NO_SLOT: u16 = u16::MAX;
 
 /// Where some bytes are. Whoever keeps it also keeps their length.
@@ -42,6 +47,8 @@ struct Page {
     fresh: u16,
     previous: u32,
     next: u32,
+    /// Takes nothing new and is not linked.
+    draining: bool,
 }
 
 /// All bytes of a tree.
@@ -52,6 +59,10 @@ pub(crate) struct Blobs {
     empty: Vec<u32>,
     /// Per class the first page with room; the others follow by `next`.
     roomy: [u32; CLASSES],
+    /// Per class how many pages it has.
+    in_use: [u32; CLASSES],
+    /// How many pages are draining.
+    draining: u32,
     boxed: Slab<Box<[u8]>>,
     boxed_bytes: usize,
 }
@@ -91,6 +102,13 @@ impl Page {
         self.free != NO_SLOT || usize::from(self.fresh) + usize::from(granules(self.class)) <= PAGE_GRANULES
     }
 
+    /// Whether it was full once and has lost a quarter.
+    fn is_sparse(&self) -> bool {
+        let slot = usize::from(granules(self.class));
+        let was_full = usize::from(self.fresh) + slot > PAGE_GRANULES;
+        was_full && usize::from(self.used) * 4 < PAGE_GRANULES / slot * 3
+    }
+
     fn take(&mut self) -> u16 {
         self.used += 1;
         if self.free == NO_SLOT {
@@ -118,6 +136,8 @@ impl Blobs {
             pages: Vec::new(),
             empty: Vec::new(),
             roomy: [NO_PAGE; CLASSES],
+            in_use: [0; CLASSES],
+            draining: 0,
             boxed: Slab::new(),
             boxed_bytes: 0,
         }
@@ -163,16 +183,49 @@ impl Blobs {
         let page = &mut self.pages[number as usize];
         let had_room = page.has_room();
         page.give_back(slot);
-        let (emptied, class) = (page.used == 0, page.class);
+        let (emptied, class, draining) = (page.used == 0, page.class, page.draining);
+        if draining {
+            if emptied {
+                self.draining -= 1;
+                self.empty(number);
+            }
+            return;
+        }
         if !had_room {
             self.link(number, class);
         }
-        // The last page of a class stays, so that one znode coming and going costs no page each time.
         let page = &self.pages[number as usize];
+        // The last page of a class stays, so that one znode coming and going costs no page each time.
         if emptied && (page.previous != NO_PAGE || page.next != NO_PAGE) {
             self.unlink(number);
-            self.pages[number as usize].bytes = Box::default();
-            self.empty.push(number);
+            self.empty(number);
+        } else if page.is_sparse() && self.in_use[class] >= DRAINING_PAGES_MIN {
+            self.unlink(number);
+            self.pages[number as usize].draining = true;
+            self.draining += 1;
+        }
+    }
+
+    /// Gives back the memory of a page that is not linked.
+    fn empty(&mut self, number: u32) {
+        let page = &mut self.pages[number as usize];
+        page.bytes = Box::default();
+        self.in_use[page.class] -= 1;
+        self.empty.push(number);
+    }
+
+    /// Whether any page is draining.
+    #[inline]
+    pub(crate) fn is_any_draining(&self) -> bool {
+        self.draining > 0
+    }
+
+    /// Whether the bytes at `place` had better lie elsewhere.
+    #[inline]
+    pub(crate) fn is_draining(&self, place: Place) -> bool {
+        match place {
+            Place::Slot(at) => self.pages[at as usize / PAGE_GRANULES].draining,
+            Place::Boxed(_) => false,
         }
     }
 
@@ -221,6 +274,7 @@ impl Blobs {
             fresh: 0,
             previous: NO_PAGE,
             next: NO_PAGE,
+            draining: false,
         };
         let number = match self.empty.pop() {
             Some(number) => {
@@ -233,6 +287,7 @@ impl Blobs {
                 u32::try_from(self.pages.len() - 1).expect("there are at most 2^19 pages")
             }
         };
+        self.in_use[class] += 1;
         self.link(number, class);
         Some(number)
     }

@@ -26,6 +26,8 @@ impl NodeId {
 }
 
 const CHUNK: usize = 4096;
+/// Znodes looked at, with each change, for bytes in a page that is to become empty.
+const TIDIED_AT_ONCE: u32 = 8;
 const NO_PARENT: u32 = u32::MAX;
 /// In place of the parent: the record is free, and `blob` is the next free one.
 const FREE: u32 = u32::MAX - 1;
@@ -105,6 +107,8 @@ pub(crate) struct Nodes {
     used: u32,
     blobs: Blobs,
     scratch: Vec<u8>,
+    /// The znode to look at next, in turn, while pages are draining.
+    tidied: u32,
 }
 
 struct Parts<'a> {
@@ -223,7 +227,14 @@ impl Extra {
 
 impl Nodes {
     pub(crate) fn new() -> Self {
-        Self { chunks: Vec::new(), free: NO_RECORD, used: 0, blobs: Blobs::new(), scratch: Vec::new() }
+        Self {
+            chunks: Vec::new(),
+            free: NO_RECORD,
+            used: 0,
+            blobs: Blobs::new(),
+            scratch: Vec::new(),
+            tidied: 0,
+        }
     }
 
     #[inline]
@@ -377,6 +388,35 @@ impl Nodes {
         bytes.clear();
         bytes.shrink_to(1 << 16);
         self.scratch = bytes;
+        self.tidy();
+    }
+
+    /// Moves the bytes of a few znodes out of pages that are draining, if there are any.
+    #[inline]
+    fn tidy(&mut self) {
+        if self.blobs.is_any_draining() {
+            self.tidy_some();
+        }
+    }
+
+    #[cold]
+    fn tidy_some(&mut self) {
+        for _ in 0..TIDIED_AT_ONCE {
+            self.tidied = if self.tidied + 1 < self.end() { self.tidied + 1 } else { 0 };
+            let id = NodeId(self.tidied);
+            let record = *self.record(id);
+            if record.parent == FREE || !self.blobs.is_draining(record.place()) {
+                continue;
+            }
+            let mut bytes = core::mem::take(&mut self.scratch);
+            bytes.clear();
+            bytes.extend_from_slice(self.blobs.get(record.place(), record.slot_len()));
+            if let Some(at) = self.blobs.insert(&bytes) {
+                self.blobs.remove(record.place());
+                self.record_mut(id).blob = at;
+            }
+            self.scratch = bytes;
+        }
     }
 
     /// Changes what stands before the name, and the data. In place if it fits where it was.
@@ -399,6 +439,7 @@ impl Nodes {
             let null = if data.is_none() { NULL_DATA } else { 0 };
             let data_len = u32::try_from(new_data.len()).expect("what lies in a slot is at most 4 KiB");
             self.record_mut(id).size = data_len << 8 | record.size & kept | null;
+            self.tidy();
             return;
         }
         let mut bytes = core::mem::take(&mut self.scratch);
@@ -437,6 +478,7 @@ impl Nodes {
         let record = self.record_mut(id);
         (record.parent, record.blob) = (FREE, next);
         self.used -= 1;
+        self.tidy();
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {

@@ -280,6 +280,29 @@ fn a_znode_costs_what_the_design_says() {
     assert!(production <= 120, "24-character names, 46 bytes of data: {production} bytes per znode");
 }
 
+/// A first setData makes a znode longer, so all of them move, one by one and in no order.
+#[test]
+fn overwriting_leaves_no_holes_behind() {
+    let (count, data) = (100_000, [7; 100]);
+    let mut tree = Tree::new(OPTIONS);
+    let start = tree.memory_bytes();
+    for n in 0..count {
+        next(&mut tree, create(&format!("/{n:08}"), &data));
+    }
+    let each = |tree: &Tree| (tree.memory_bytes() - start) / count;
+    let loaded = each(&tree);
+    let (mut most, mut at) = (0, 1_usize);
+    for version in 0..2 * count {
+        at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let path = format!("/{:08}", (at >> 20) % count);
+        next(&mut tree, set_data(&path, &data, i32::try_from(version).unwrap()));
+        most = most.max(each(&tree));
+    }
+    let left = each(&tree);
+    assert!(left <= loaded + 24, "{loaded} bytes per znode, {left} after overwriting");
+    assert!(most <= loaded + 64, "{loaded} bytes per znode, {most} in between");
+}
+
 #[test]
 fn very_long_names_and_data_and_depths_are_kept() {
     let mut tree = Tree::new(OPTIONS);
