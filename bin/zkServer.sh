@@ -153,6 +153,21 @@ find_member_port() {
   port=${member##*:}
 }
 
+# The original's words, which somebody may look for.
+hint_at_ssl() {
+  cat <<END
+ 
+Note: We used secureClientPort ($port) to establish connection, but we failed. The 'status'
+  command establishes a client connection to the server to execute diagnostic commands. Please make sure you
+  provided all the Client SSL connection related parameters in the CLIENT_JVMFLAGS environment variable! E.g.:
+  CLIENT_JVMFLAGS="-Dzookeeper.clientCnxnSocket=org.apache.zookeeper.ClientCnxnSocketNetty
+  -Dzookeeper.ssl.trustStore.location=/tmp/clienttrust.jks -Dzookeeper.ssl.trustStore.password=password
+  -Dzookeeper.ssl.keyStore.location=/tmp/client.jks -Dzookeeper.ssl.keyStore.password=password
+  -Dzookeeper.client.secure=true" ./zkServer.sh status
+ 
+END
+}
+
 status() {
   local address port secure=false answer
   address=$(trimmed_value_of 'clientPortAddress[^[:alpha:]]')
@@ -178,6 +193,9 @@ status() {
     answer=$("$OXKEEPER" four-letter "$address" "$port" srvr 2>/dev/null | grep Mode)
   fi
   if [ -z "${answer-}" ]; then
+    if [ "$secure" = true ]; then
+      hint_at_ssl
+    fi
     echo "Error contacting service. It is probably not running."
     exit 1
   fi

@@ -9,12 +9,13 @@ use crate::setup::setup;
 use crate::summary::{Summary, numbers};
 
 /// Every lane, the quick ones first: they tell soonest that something is wrong.
-pub(crate) const LANES: [&str; 10] = [
+pub(crate) const LANES: [&str; 11] = [
     "four_letter",
     "java_shell",
     "c_client",
     "disk",
     "toolkits",
+    "scripts",
     "files",
     "kill9",
     "hostile",

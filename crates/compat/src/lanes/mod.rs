@@ -14,6 +14,7 @@ mod mapping;
 mod mixed;
 mod process;
 mod run;
+mod scripts;
 pub mod stand_in;
 mod toolkits;
 mod wire;
@@ -74,6 +75,7 @@ pub fn run(lane: &str, options: &Options) -> Result<Vec<Case>> {
         "kazoo" => kazoo::run(&options.target),
         "kill9" => kill9::run(&options.target, options.rounds.unwrap_or(kill9::ROUNDS)),
         "mixed" => mixed::run(&options.target, options.rounds),
+        "scripts" => scripts::run(),
         "toolkits" => toolkits::run(&options.target),
         _ => bail!("`{lane}` is no lane"),
     }
