@@ -12,6 +12,7 @@ use crate::summary::{Summary, numbers};
 pub(crate) const LANES: [&str; 11] = [
     "four_letter",
     "java_shell",
+    "zkcli",
     "c_client",
     "disk",
     "toolkits",

@@ -30,7 +30,11 @@ pub(crate) enum ConfigurationError {
 impl std::fmt::Display for ConfigurationError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Missing(file) => write!(f, "java.lang.IllegalArgumentException: {file} file is missing"),
+            Self::Missing(file) => write!(
+                f,
+                "org.apache.zookeeper.server.quorum.QuorumPeerConfig$ConfigException: Error while processing {file}\n\
+                 Caused by: java.lang.IllegalArgumentException: {file} file is missing"
+            ),
             Self::Unreadable(text) => f.write_str(text),
             Self::NotBuilt { key, what } => {
                 write!(f, "{key} asks for {what}, which this build does not have; remove the key")

@@ -20,7 +20,7 @@ use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
 
 use crate::complete::complete;
-use crate::line::is_open;
+use crate::line::{is_open, lines};
 use crate::shell::Shell;
 
 /// How long the first prompt waits for the connection, so that it seldom says CONNECTING.
@@ -118,8 +118,8 @@ fn read_lines(
         client.forget();
         *interrupter.lock().expect("nobody panics while holding it") = client.interrupter();
         editor.set_helper(Some(Typist { client, is_colored }));
-        let line = match editor.readline(&shell.prompt()) {
-            Ok(line) => line,
+        let typed = match editor.readline(&shell.prompt()) {
+            Ok(typed) => typed,
             // Ctrl-C drops the line.
             Err(ReadlineError::Interrupted) => continue,
             // Ctrl-D, or the terminal is gone.
@@ -130,12 +130,14 @@ fn read_lines(
         };
         // The helper holds on to the session, which `connect` replaces.
         editor.set_helper(None);
-        if !line.trim_start().starts_with(SECRET) {
-            // A line that the history does not take is a double or begins with a blank.
-            let _ = editor.add_history_entry(&line);
-        }
-        if let ControlFlow::Break(code) = shell.execute(&line) {
-            return code;
+        for line in lines(&typed) {
+            if !line.trim_start().starts_with(SECRET) {
+                // A line that the history does not take is a double or begins with a blank.
+                let _ = editor.add_history_entry(&line);
+            }
+            if let ControlFlow::Break(code) = shell.execute(&line) {
+                return code;
+            }
         }
     }
 }

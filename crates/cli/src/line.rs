@@ -57,6 +57,24 @@ fn word_end(signs: &[char], from: usize) -> usize {
     signs[from..].iter().position(|&sign| is_blank(sign)).map_or(signs.len(), |length| from + length)
 }
 
+/// The lines in what was typed or pasted at once: they end where a newline does not stand in a quoted word.
+pub(crate) fn lines(typed: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for part in typed.split('\n') {
+        line.push_str(part);
+        if is_open(&line) {
+            line.push('\n');
+        } else {
+            lines.push(std::mem::take(&mut line));
+        }
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
 /// Whether the line ends inside a quoted word, so that a person will want to go on.
 pub(crate) fn is_open(line: &str) -> bool {
     let signs: Vec<char> = line.chars().collect();
@@ -109,5 +127,11 @@ mod tests {
         assert!(!is_open("set /a it's"));
         assert!(!is_open("set /a 'one\ntwo' x"));
         assert!(!is_open(""));
+    }
+
+    #[test]
+    fn what_is_pasted_is_cut_into_lines_outside_quotes() {
+        assert_eq!(lines("ls /\nset /a 'x\ny'\nget /a"), ["ls /", "set /a 'x\ny'", "get /a"]);
+        assert_eq!(lines("set /a 'x"), ["set /a 'x\n"]);
     }
 }

@@ -256,9 +256,9 @@ pub(crate) fn connect(wishes: &Wishes, server: &str, console: &Arc<Console>) -> 
         .map_err(|error| Trouble::told(format!("cannot start a session: {error}")))?;
     if wishes.waits && !client.wait_connected(timeout, false) {
         client.close(CLOSE_TIME_MAX);
-        let exception =
+        let cause =
             "org.apache.zookeeper.KeeperException$ConnectionLossException: KeeperErrorCode = ConnectionLoss";
-        return Err(Trouble::Uncaught(format!("java.io.IOException: {exception}")));
+        return Err(Trouble::Uncaught(format!("java.io.IOException: {cause}\nCaused by: {cause}")));
     }
     Ok(client)
 }

@@ -114,20 +114,13 @@ impl<O: FnMut(Event)> Thread<O> {
                 }
                 Effect::HangUp => self.link = None,
                 Effect::Probe(server) => self.probe(server),
-                Effect::Tell(event) => {
-                    // The observer may look at the state.
-                    self.publish(&mut answers);
-                    (self.observer)(event);
-                }
+                // Told before anybody who waits can see it: a program that ends then has told it all.
+                Effect::Tell(event) => (self.observer)(event),
                 Effect::Answer(ticket, answer) => answers.push_back((ticket, answer)),
             }
         }
-        self.publish(&mut answers);
-    }
-
-    fn publish(&mut self, answers: &mut VecDeque<(u64, Result<crate::Reply, crate::Failure>)>) {
         let mut mailbox = self.shared.mailbox.lock().expect(HELD);
-        mailbox.answers.append(answers);
+        mailbox.answers.append(&mut answers);
         mailbox.state = self.session.state();
         mailbox.session = self.session.id();
         mailbox.server = self.server;

@@ -18,7 +18,8 @@ mod words;
 pub use ensemble::{Ensemble, Plan, SERVING_TIME_MAX};
 pub use member::{Kind, Member, Place, Role};
 pub use paths::{
-    apache_file, class_path, oxkeeper_binary, repository, script, tools_binary, tools_dir, venv_program,
+    apache_file, class_path, cli_binary, oxkeeper_binary, repository, script, tools_binary, tools_dir,
+    venv_program,
 };
 pub use ports::free_port;
 pub use server::{Server, Spec};

@@ -53,6 +53,19 @@ pub fn tools_binary() -> Result<PathBuf> {
     Ok(binary)
 }
 
+/// The shell's program: `OXKEEPER_CLI_BIN`, or the one built beside the server's.
+///
+/// # Errors
+/// When there is no such file; the message names the command that builds it.
+pub fn cli_binary() -> Result<PathBuf> {
+    let binary = match env::var_os("OXKEEPER_CLI_BIN") {
+        Some(named) => PathBuf::from(named),
+        None => oxkeeper_binary()?.with_file_name("oxkeeper-cli"),
+    };
+    ensure!(binary.is_file(), "{} is missing; run `cargo build --release -p cli`", binary.display());
+    std::path::absolute(&binary).with_context(|| format!("no absolute path for {}", binary.display()))
+}
+
 /// A file of `crates/compat/scripts`.
 pub fn script(name: &str) -> PathBuf {
     repository().join("crates/compat/scripts").join(name)

@@ -53,7 +53,7 @@ pub(crate) fn run(target: &Target) -> Result<Vec<Case>> {
 }
 
 /// Starts a server that knows TTL znodes, a super user, and quotas with force.
-fn start(target: &Target) -> Result<Server> {
+pub(crate) fn start(target: &Target) -> Result<Server> {
     // The password is `test`, as in Apache's own documentation of `DigestAuthenticationProvider`.
     let super_user = "super:D/InIHSb7yEEbrWz8b9l71RjZJU=";
     let spec = Spec::new(target.clone()).property("zookeeper.extendedTypesEnabled", "true");
@@ -62,8 +62,13 @@ fn start(target: &Target) -> Result<Server> {
 }
 
 /// The scripts by name.
-fn scripts() -> impl Iterator<Item = (&'static str, &'static str)> {
-    SCRIPTS.split("-- ").skip(1).filter_map(|part| part.split_once('\n'))
+pub(crate) fn scripts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    scripts_of(SCRIPTS)
+}
+
+/// The scripts of a file by name.
+pub(crate) fn scripts_of(file: &str) -> impl Iterator<Item = (&str, &str)> {
+    file.split("\n-- ").skip(1).filter_map(|part| part.split_once('\n'))
 }
 
 /// Runs the shell to its end.
@@ -96,17 +101,17 @@ fn compare(
 }
 
 /// What one run of the shell showed, ready to be compared.
-struct Seen {
+pub(crate) struct Seen {
     /// Standard output without events.
-    answers: String,
+    pub(crate) answers: String,
     /// Standard error and the exit code.
-    errors: String,
-    events: String,
+    pub(crate) errors: String,
+    pub(crate) events: String,
 }
 
 impl Seen {
     /// Takes an output apart and takes the moment out of it.
-    fn of(output: &Output, server: &Server) -> Self {
+    pub(crate) fn of(output: &Output, server: &Server) -> Self {
         let text = output.stdout.replace(&server.address(), "SERVER");
         let text = ["ctime = ", "mtime = "].iter().fold(text, |text, label| mask_after(&text, label, &[]));
         let is_event = |line: &&str| line.contains("WatchedEvent ");
@@ -114,11 +119,15 @@ impl Seen {
         let events: Vec<&str> = text.lines().filter(is_event).collect();
         let answers = text.lines().filter(|line| !is_event(line) && !is_frame(line));
         let answers: Vec<String> = answers.map(sort_ephemerals).collect();
-        let stack_frames = |line: &&str| line.trim_start().starts_with("at ");
-        let errors: Vec<&str> = output.stderr.lines().filter(|line| !stack_frames(line)).collect();
+        let of_a_stack = |line: &&str| line.trim_start().starts_with("at ") || line.starts_with("\t... ");
+        let errors: Vec<&str> = output.stderr.lines().filter(|line| !of_a_stack(line)).collect();
         Self {
             answers: name_hex(&answers.join("\n")),
-            errors: format!("{}\nexit code {}", errors.join("\n"), output.code),
+            errors: format!(
+                "{}\nexit code {}",
+                errors.join("\n").replace(&server.address(), "SERVER"),
+                output.code
+            ),
             // Sessions left to expire take zxids at moments of their own.
             events: mask_after(&events.join("\n"), "zxid: ", &[]),
         }

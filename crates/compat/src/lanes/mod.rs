@@ -16,8 +16,10 @@ mod process;
 mod run;
 mod scripts;
 pub mod stand_in;
+mod terminal;
 mod toolkits;
 mod wire;
+mod zkcli;
 
 use anyhow::{Result, bail};
 
@@ -77,6 +79,7 @@ pub fn run(lane: &str, options: &Options) -> Result<Vec<Case>> {
         "mixed" => mixed::run(&options.target, options.rounds),
         "scripts" => scripts::run(),
         "toolkits" => toolkits::run(&options.target),
+        "zkcli" => zkcli::run(&options.target),
         _ => bail!("`{lane}` is no lane"),
     }
 }
