@@ -9,7 +9,7 @@ use crate::setup::setup;
 use crate::summary::{Summary, numbers};
 
 /// Every lane, the quick ones first: they tell soonest that something is wrong.
-pub(crate) const LANES: [&str; 11] = [
+pub(crate) const LANES: [&str; 12] = [
     "four_letter",
     "java_shell",
     "zkcli",
