@@ -152,6 +152,13 @@ impl SnapshotSink for History {
         self.loader().add_node(&node.path, node.data, node.acl_id, &node.stat)?;
         Ok(())
     }
+
+    fn nodes_end(&mut self) -> Result<(), HistoryError> {
+        match &mut self.stage {
+            Stage::Loading { loader, .. } => Ok(loader.end_of_nodes()?),
+            Stage::Empty | Stage::Replaying(_) => Ok(()),
+        }
+    }
 }
 
 impl RecoverSink for History {

@@ -83,6 +83,14 @@ impl Children {
         }
     }
 
+    /// Where in the index a child with this hash lies, as long as the index does not grow.
+    pub(crate) fn place_of(&self, hash: u64) -> usize {
+        match self {
+            Self::Few { .. } => 0,
+            Self::Many(many) => many.number_of(choice(hash)),
+        }
+    }
+
     /// Adds a child that is not there yet. `hash_of` tells the hash of any child, the new one included.
     pub(crate) fn insert(&mut self, hash: u64, id: u32, hash_of: impl Fn(u32) -> u64) {
         match self {

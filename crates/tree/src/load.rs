@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use proto::{AclList, Buffer, SessionId, StatPersisted, Zxid};
 
@@ -37,6 +38,9 @@ pub enum LoadError {
     NoRoot,
 }
 
+/// So many siblings are listed under their parent at once: a million one by one would each miss the caches.
+const SIBLINGS_AT_ONCE: usize = 1 << 16;
+
 /// Builds a tree from the records of a snapshot, in their order: sessions, lists, then znodes, parents first.
 #[derive(Debug)]
 pub struct TreeLoader {
@@ -45,6 +49,8 @@ pub struct TreeLoader {
     /// Siblings follow each other, so the parent is usually the same as before.
     parent_path: String,
     parent: NodeId,
+    /// Children of it that it does not list yet, with the hashes of their names.
+    siblings: Vec<(u64, NodeId)>,
 }
 
 impl TreeLoader {
@@ -52,7 +58,13 @@ impl TreeLoader {
     #[must_use]
     pub fn new(options: TreeOptions) -> Self {
         let lists = BTreeMap::from([(-1, OPEN)]);
-        Self { tree: Tree::bare(options), lists, parent_path: String::new(), parent: NodeId::ROOT }
+        Self {
+            tree: Tree::bare(options),
+            lists,
+            parent_path: String::new(),
+            parent: NodeId::ROOT,
+            siblings: Vec::new(),
+        }
     }
 
     /// A session and its timeout in milliseconds.
@@ -69,7 +81,8 @@ impl TreeLoader {
     /// A znode. An id of a list that was not added is taken, as Java does: nobody may do anything with the znode.
     ///
     /// # Errors
-    /// [`LoadError`], naming the path. The loader is of no use afterwards.
+    /// [`LoadError`], naming the path, of this znode or one before: that one comes twice shows some znodes later. The
+    /// loader is of no use afterwards.
     pub fn add_node(
         &mut self,
         path: &str,
@@ -81,8 +94,31 @@ impl TreeLoader {
         let tree = &mut self.tree;
         let list = *self.lists.entry(acl_id).or_insert_with(|| tree.acls.load_unknown(acl_id));
         tree.acls.add_use(list);
-        tree.add(path, parent, list, stat, data);
+        let id = tree.add_unlisted(path, parent, list, stat, data);
+        if parent.is_some() {
+            let name = path.rsplit_once('/').map_or("", |(_, name)| name);
+            self.siblings.push((tree.store.hash_of(name.as_bytes()), id));
+            if self.siblings.len() == SIBLINGS_AT_ONCE {
+                self.list_siblings()?;
+            }
+        }
         Ok(())
+    }
+
+    /// Finds what may be wrong with the znodes added last. [`TreeLoader::finish`] does this, too.
+    ///
+    /// # Errors
+    /// [`LoadError::Twice`]
+    pub fn end_of_nodes(&mut self) -> Result<(), LoadError> {
+        self.list_siblings()
+    }
+
+    fn list_siblings(&mut self) -> Result<(), LoadError> {
+        if self.siblings.is_empty() {
+            return Ok(());
+        }
+        let listed = self.tree.store.list_all(self.parent, &mut self.siblings);
+        listed.map_err(|id| LoadError::Twice { path: self.tree.node(id).path() })
     }
 
     fn parent_of(&mut self, path: &str) -> Result<Option<NodeId>, LoadError> {
@@ -98,16 +134,16 @@ impl TreeLoader {
         if empty {
             return Err(missing());
         }
+        if name.is_empty() {
+            return Err(LoadError::Path { path: path.into() });
+        }
         if parent_path != self.parent_path {
+            self.list_siblings()?;
             self.parent = self.tree.find(parent_path).ok_or_else(missing)?;
             self.parent_path.clear();
             self.parent_path.push_str(parent_path);
         }
-        match self.tree.child(self.parent, name) {
-            None if name.is_empty() => Err(LoadError::Path { path: path.into() }),
-            None => Ok(Some(self.parent)),
-            Some(_) => Err(LoadError::Twice { path: path.into() }),
-        }
+        Ok(Some(self.parent))
     }
 
     /// What the tree must be at `zxid`, as the snapshot says. A snapshot that Java took while transactions went on is
@@ -119,8 +155,9 @@ impl TreeLoader {
     /// The tree at `zxid`, with its quotas counted and unused lists dropped.
     ///
     /// # Errors
-    /// [`LoadError::NoRoot`]
-    pub fn finish(self, zxid: Zxid) -> Result<Tree, LoadError> {
+    /// [`LoadError::NoRoot`] and [`LoadError::Twice`]
+    pub fn finish(mut self, zxid: Zxid) -> Result<Tree, LoadError> {
+        self.list_siblings()?;
         let Self { mut tree, lists, .. } = self;
         if tree.store.nodes.count() == 0 {
             return Err(LoadError::NoRoot);

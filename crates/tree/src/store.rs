@@ -129,6 +129,15 @@ impl Store {
 
     /// Makes a znode and lists it under its parent, which must not have one of that name.
     pub(crate) fn insert(&mut self, new: &NewNode<'_>) -> NodeId {
+        let id = self.insert_unlisted(new);
+        if let Some(parent) = new.parent {
+            self.list(parent, id);
+        }
+        id
+    }
+
+    /// Makes a znode that is to be listed under its parent, which has a family afterwards.
+    pub(crate) fn insert_unlisted(&mut self, new: &NewNode<'_>) -> NodeId {
         let NewNode { parent, name, data, acl, ref stat } = *new;
         let changed = Changed { mzxid: stat.mzxid.0, mtime: stat.mtime, version: stat.version };
         let unchanged = Changed { mzxid: stat.czxid.0, mtime: stat.ctime, version: 0 };
@@ -142,12 +151,41 @@ impl Store {
         let body = Body { parent, name, data, acl, aversion: stat.aversion, czxid, ctime, extra };
         let id = self.nodes.insert(&body);
         if let Some(parent) = parent {
-            let family = self.make_family(parent);
-            let Self { nodes, families, hash } = self;
-            let hash_of = |id: u32| hash.of(nodes.name(NodeId(id)));
-            families.get_mut(family).children.insert(hash.of(name), id.0, hash_of);
+            self.make_family(parent);
         }
         id
+    }
+
+    /// The hash of a name, as [`Self::list_all`] wants it.
+    #[inline]
+    pub(crate) fn hash_of(&self, name: &[u8]) -> u64 {
+        self.hash.of(name)
+    }
+
+    /// Lists a znode under its parent, which must not have one of that name.
+    pub(crate) fn list(&mut self, parent: NodeId, id: NodeId) {
+        let family = self.make_family(parent);
+        let Self { nodes, families, hash } = self;
+        let hash_of = |id: u32| hash.of(nodes.name(NodeId(id)));
+        families.get_mut(family).children.insert(hash_of(id.0), id.0, hash_of);
+    }
+
+    /// Lists znodes, with the hashes of their names, under their parent, in the order in which they will lie there: that
+    /// is several times as fast as in any other. `Err` is one whose name the parent has already; the others behind it
+    /// are then not listed.
+    pub(crate) fn list_all(&mut self, parent: NodeId, new: &mut Vec<(u64, NodeId)>) -> Result<(), NodeId> {
+        let family = self.make_family(parent);
+        let Self { nodes, families, hash } = self;
+        let hash_of = |id: u32| hash.of(nodes.name(NodeId(id)));
+        let children = &mut families.get_mut(family).children;
+        new.sort_unstable_by_key(|&(hash, id)| (children.place_of(hash), id));
+        for (hash, id) in new.drain(..) {
+            if children.find(hash, |other| nodes.name(NodeId(other)) == nodes.name(id)).is_some() {
+                return Err(id);
+            }
+            children.insert(hash, id.0, hash_of);
+        }
+        Ok(())
     }
 
     fn new_family(&mut self, pzxid: i64, cversion: i32) -> u32 {

@@ -115,13 +115,30 @@ impl Tree {
         stat: &StatPersisted,
         data: proto::Buffer<'_>,
     ) -> NodeId {
+        let id = self.add_unlisted(path, parent, acl, stat, data);
+        if let Some(parent) = parent {
+            self.store.list(parent, id);
+        }
+        id
+    }
+
+    /// [`Self::add`], but for the parent's list.
+    pub(crate) fn add_unlisted(
+        &mut self,
+        path: &str,
+        parent: Option<NodeId>,
+        acl: u32,
+        stat: &StatPersisted,
+        data: proto::Buffer<'_>,
+    ) -> NodeId {
         let (parent_path, name) = path.rsplit_once('/').unwrap_or(("", ""));
         // A parent's first child gives it a place to keep its digest, which then must be the right one.
         let first_child = parent.filter(|&parent| self.store.family(parent).is_none());
         if let Some(parent) = first_child {
             self.subtract_digest(parent, parent_path);
         }
-        let id = self.store.insert(&NewNode { parent, name: name.as_bytes(), data, acl, stat: *stat });
+        let id =
+            self.store.insert_unlisted(&NewNode { parent, name: name.as_bytes(), data, acl, stat: *stat });
         if let Some(parent) = first_child {
             self.add_digest(parent, parent_path);
         }

@@ -48,6 +48,14 @@ pub trait SnapshotSink {
     /// # Errors
     /// The sink's own, above all for a node without parent.
     fn node(&mut self, node: NodeRecord<'_>) -> Result<(), Self::Error>;
+
+    /// Those were all nodes. A sink that looks at each as it comes has nothing to do.
+    ///
+    /// # Errors
+    /// The sink's own.
+    fn nodes_end(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 /// Why a record is none.
@@ -221,6 +229,7 @@ impl Records {
                 return Ok(Taken::Want(SLASH.len()));
             }
             if bytes.starts_with(SLASH) {
+                sink.nodes_end().map_err(RecordError::Sink)?;
                 return Ok(Taken::End(SLASH.len()));
             }
         }
