@@ -54,7 +54,7 @@ fn serve(arguments: &Arguments) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => {
             tracing::error!("{error}");
-            return complain("Invalid config, exiting abnormally", 2);
+            return complain("Invalid config, exiting abnormally", error.exit_code());
         }
     };
     for note in notes {

@@ -49,6 +49,11 @@ pub enum ServerError {
     /// The snapshot does not make a tree.
     #[error("Unable to load database on disk: {0}")]
     History(#[from] HistoryError),
+    /// The configuration makes a member, which this build cannot start.
+    #[error(
+        "ensembles are not part of this build yet; leave one server line or none for a standalone server"
+    )]
+    Ensemble,
     /// The client port is not to be had.
     #[error("cannot listen on {address}: {error}; stop whatever uses the port, or change clientPort")]
     Bind {
@@ -72,6 +77,7 @@ impl ServerError {
         match self {
             Self::Dirs(_) => 3,
             Self::Disk(_) | Self::Recover(_) | Self::History(_) | Self::Bind { .. } | Self::System(_) => 1,
+            Self::Ensemble => 2,
             Self::Driver(_) => 1,
         }
     }
@@ -92,6 +98,9 @@ impl Standalone {
     /// # Errors
     /// [`ServerError`]
     pub fn start(config: Config) -> Result<Self, ServerError> {
+        if config.ensemble.is_some() {
+            return Err(ServerError::Ensemble);
+        }
         let config = Arc::new(config);
         let clock = Clock::start();
         let disk = FileDisk;

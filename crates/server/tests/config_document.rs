@@ -2,7 +2,7 @@
 
 use std::{env, fs};
 
-use server::config::keys::{Asks, Class, KEYS, Key, Treatment};
+use server::config::keys::{Asks, Class, InEnsemble, KEYS, Key, Treatment};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/config.md");
 
@@ -31,6 +31,19 @@ Java, and a warning says so. An unknown key is accepted with a warning.
 |---|---|---|---|
 ";
 
+const ALONE: &str = "of no use to a standalone server, in Java neither";
+
+fn refused(asks: Asks) -> &'static str {
+    match asks {
+        Asks::Always => "refused",
+        Asks::True => "`true` is refused",
+        Asks::False => "`false` is refused",
+        Asks::Positive => "a number above 0 is refused",
+        Asks::UnlessFalse => "anything but `false` is refused",
+        Asks::Sometimes => "some values are refused",
+    }
+}
+
 fn row(key: &Key) -> String {
     let class = match key.class {
         Class::File => "file",
@@ -39,20 +52,17 @@ fn row(key: &Key) -> String {
     };
     let treatment = match key.treatment {
         Treatment::Works => "works".to_owned(),
-        Treatment::Ensemble => {
-            "only for ensembles; no effect on a standalone server, in Java neither".to_owned()
+        Treatment::Ensemble(InEnsemble::Works) => format!("works; {ALONE}"),
+        Treatment::Ensemble(InEnsemble::Harmless(why)) => format!("no effect: {why}; {ALONE}"),
+        Treatment::Ensemble(InEnsemble::Refused { asks, cure }) => {
+            format!("{} in an ensemble: {cure}; {ALONE}", refused(asks))
+        }
+        Treatment::Standalone { asks, cure } => {
+            format!("works on a standalone server; {} in an ensemble: {cure}", refused(asks))
         }
         Treatment::Harmless(why) => format!("no effect: {why}"),
         Treatment::Renamed(effective) => format!("no effect, in Java neither: the key is `{effective}`"),
-        Treatment::Refused { asks, cure } => {
-            let asks = match asks {
-                Asks::Always => "refused",
-                Asks::True => "`true` is refused",
-                Asks::UnlessFalse => "anything but `false` is refused",
-                Asks::Sometimes => "some values are refused",
-            };
-            format!("{asks}: {cure}")
-        }
+        Treatment::Refused { asks, cure } => format!("{}: {cure}", refused(asks)),
     };
     let name = key.name.replace('*', "\\*");
     let name = if name == key.name { format!("`{name}`") } else { name };

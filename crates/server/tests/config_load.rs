@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use admin::words::Whitelist;
 use server::config::{
-    Arguments, Config, ConfigError, Environment, Form, Level, Note, SessionWeights, SnapshotCompression,
+    Arguments, Config, ConfigError, EnsembleConfig, Environment, Form, Level, Note, SessionWeights,
+    SnapshotCompression,
 };
 use tempfile::TempDir;
 use tree::auth::DigestAlgorithm;
@@ -378,18 +379,127 @@ fn membership_lines_are_checked_as_in_java() {
     load("server.1=h:1:2|[::1]:1:2", &multi);
 }
 
+const ENSEMBLE: &str = "dataDir=@\nclientPort=2181\ninitLimit=10\nsyncLimit=5\nserver.1=a:1:2\nserver.2=b:1:2\n\
+                        server.3=c:1:2:observer\n";
+
+fn member(lines: &str, id: &str) -> Folder {
+    let folder = Folder::with(&format!("{ENSEMBLE}{lines}"));
+    folder.write("myid", id);
+    folder
+}
+
 #[test]
-fn an_ensemble_is_refused_by_the_name_of_its_first_server() {
+fn every_key_of_an_ensemble_sets_its_field() {
+    type Change = fn(&mut EnsembleConfig);
+    let table: &[(&str, Change)] = &[
+        ("initLimit=3", |c| (c.init_limit, c.connect_to_learner_master_limit) = (3, 3)),
+        ("syncLimit=4", |c| c.sync_limit = 4),
+        ("connectToLearnerMasterLimit=6", |c| c.connect_to_learner_master_limit = 6),
+        ("connectToLearnerMasterLimit=0", |_| {}),
+        ("leaderServes=no", |c| c.leader_serves = false),
+        ("leaderServes=false", |_| {}),
+        ("quorumListenOnAllIPs=TRUE", |c| c.quorum_listen_on_all_ips = true),
+        ("electionPortBindRetry=0", |c| c.election_port_bind_retry = None),
+        ("electionPortBindRetry=9", |c| c.election_port_bind_retry = Some(9)),
+        ("electionPortBindRetry=-1", |_| {}),
+        ("cnxTimeout=700", |c| c.cnx_timeout = Duration::from_millis(700)),
+        ("fastleader.minNotificationInterval=7", |c| c.min_notification_interval = Duration::from_millis(7)),
+        ("fastleader.maxNotificationInterval=8", |c| c.max_notification_interval = Duration::from_millis(8)),
+        ("fastleader.maxNotificationInterval=0", |_| {}),
+        ("tcpKeepAlive=true", |c| c.tcp_keep_alive = true),
+        ("multiAddress.enabled=true", |c| c.multi_address = true),
+        ("commitLogCount=9000", |c| c.commit_log_count = 9000),
+        ("commitLogCount=9", |_| {}),
+        ("commitLogCount=0x1000", |_| {}),
+        ("snapshotSizeFactor=0.5", |c| c.snapshot_size_factor = Some(0.5)),
+        ("snapshotSizeFactor=-1", |c| c.snapshot_size_factor = None),
+        ("snapshotSizeFactor=1.5", |_| {}),
+        ("snapshotSizeFactor=x", |_| {}),
+        ("jute.maxbuffer.extrasize=5000", |c| c.jute_max_buffer_extra_bytes = 5000),
+        ("jute.maxbuffer.extrasize=5", |c| c.jute_max_buffer_extra_bytes = 1024),
+        ("electionAlg=3\nleader.closeSocketAsync=true\nquorumCnxnTimeoutMs=1", |_| {}),
+        ("observerMasterPort=0\nsslQuorum=false\nreconfigEnabled=false\nsyncEnabled=true", |_| {}),
+    ];
+    for (lines, change) in table {
+        let folder = member(lines, "2");
+        let (config, _) = folder.load(&[]).unwrap_or_else(|error| panic!("{lines}: {error}"));
+        let mut expected = Config::with_defaults(2181, folder.0.path().to_owned());
+        expected.config_file = Some(folder.path("zoo.cfg"));
+        (expected.server_id, expected.my_id) = (2, Some(2));
+        expected.membership = config.membership.clone();
+        let mut ensemble = EnsembleConfig::with_defaults(2);
+        change(&mut ensemble);
+        expected.ensemble = Some(ensemble);
+        assert_eq!(config, expected, "{lines}");
+    }
+    let (config, notes) = member("peerType=observer", "2").load(&["-Dleader.nodelay=false"]).unwrap();
+    let text = "server.1=a:1:2:participant\nserver.2=b:1:2:participant\nserver.3=c:1:2:observer\nversion=0";
+    assert_eq!(config.membership.to_string(), text);
+    let ensemble = config.ensemble.unwrap();
+    assert!(!ensemble.leader_nodelay && ensemble.follower_nodelay);
+    for note in [
+        "No server failure will be tolerated.",
+        "Defaulting to servers list.",
+        "Starting quorum peer, myid=2",
+    ] {
+        assert!(notes.iter().any(|n| n.text.contains(note)), "{note} not in {notes:?}");
+    }
+    let multi = ["-Dzookeeper.multiAddress.enabled=true"];
+    assert!(member("", "1").load(&multi).unwrap().0.ensemble.unwrap().multi_address);
+}
+
+#[test]
+fn one_voter_can_be_an_ensemble() {
     let folder = Folder::with(&format!(
-        "{MINIMAL}initLimit=10\nsyncLimit=5\nserver.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2:observer"
+        "{MINIMAL}initLimit=1\nsyncLimit=1\nstandaloneEnabled=false\nserver.7=h:1:2;2181\nserver.8=h:3:4:observer"
     ));
-    folder.write("myid", "2\n");
-    let error = folder.load(&[]).unwrap_err().to_string();
-    assert!(
-        error.starts_with("ensembles are not part of this build yet: 2 participants, 1 observers ("),
-        "{error}"
-    );
-    assert!(error.contains("zoo.cfg line 5: server.1=a:1:2"), "{error}");
+    folder.write("myid", "7");
+    let (config, _) = folder.load(&[]).unwrap();
+    assert_eq!((config.server_id, config.ensemble.unwrap().my_id), (7, 7));
+}
+
+#[test]
+fn what_an_ensemble_cannot_start_with() {
+    let table = [
+        ("initLimit=-1", "initLimit must not be negative", 2),
+        ("cnxTimeout=0x10", "For input string: \"0x10\"", 2),
+        ("reconfigEnabled=true", "reconfigEnabled is not part of this build's ensembles", 2),
+        ("sslQuorum=true", "sslQuorum is not part of this build's ensembles", 2),
+        ("portUnification=true", "portUnification is not part", 2),
+        ("quorum.auth.enableSasl=true", "quorum.auth.enableSasl is not part", 2),
+        ("observerMasterPort=2191", "observerMasterPort is not part", 2),
+        ("oraclePath=/o", "oraclePath is not part", 2),
+        ("localSessionsEnabled=true", "localSessionsEnabled is not part", 2),
+        ("localSessionsUpgradingEnabled=true", "localSessionsUpgradingEnabled is not part", 2),
+        ("syncEnabled=false", "syncEnabled is not part", 2),
+        ("observer.syncEnabled=false", "observer.syncEnabled is not part", 2),
+        ("forceSnapshotSync=true", "forceSnapshotSync is not part", 2),
+    ];
+    for (line, expected, code) in table {
+        let error = member(line, "1").load(&[]).unwrap_err();
+        assert!(error.to_string().contains(expected), "{line}: {error}");
+        assert_eq!(error.exit_code(), code, "{line}");
+    }
+    let error = member("", "1").load(&["-Dreadonlymode.enabled=true"]).unwrap_err().to_string();
+    assert!(error.contains("readonlymode.enabled is not part of this build's ensembles"), "{error}");
+    // Alone, none of them matters.
+    let (config, _) =
+        load("reconfigEnabled=true\nsslQuorum=true\noraclePath=/o", &["-Dreadonlymode.enabled=true"]);
+    assert!(config.reconfig_enabled && config.ensemble.is_none());
+    let ids = [("x", "serverid x is not a number", 2), ("9", "My id 9 not in the peer list", 1)];
+    for (id, expected, code) in ids {
+        let error = member("", id).load(&[]).unwrap_err();
+        assert!(error.to_string().contains(expected) && error.to_string().contains("myid"), "{error}");
+        assert_eq!(error.exit_code(), code);
+    }
+    for (id, line, fits) in
+        [("255", "", true), ("255", "extendedTypesEnabled=true", false), ("256", "", false)]
+    {
+        let folder = member(&format!("{line}\nserver.{id}=d:1:2"), id);
+        let error = folder.load(&[]).err().map(|error| error.to_string());
+        assert_eq!(error.is_none(), fits, "{id} {line}: {error:?}");
+        assert!(fits || error.unwrap().contains("Server ID is too large."));
+    }
 }
 
 #[test]
@@ -506,8 +616,8 @@ fn the_command_line_has_three_forms() {
         let error = words(wrong).unwrap_err();
         let usage = "Usage: ZooKeeperServerMain configfile | port datadir [ticktime] [maxcnxns]";
         assert!(error.to_string().starts_with(usage), "{error}");
+        assert_eq!(error.exit_code(), 2);
     }
-    assert_eq!(ConfigError::EXIT_CODE, 2);
     let (config, _) = Config::load_with(&words(&["2999", "/d"]).unwrap(), &Environment::default()).unwrap();
     let mut expected = Config::with_defaults(2999, "/d".into());
     expected.max_client_cnxns = 0;

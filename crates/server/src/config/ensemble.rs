@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use super::EnsembleConfig;
 use super::error::ConfigError;
 use super::membership::{self, Membership, Role};
 use super::note::Note;
@@ -111,27 +112,37 @@ impl Ensemble {
         }
     }
 
-    /// What an ensemble needs beyond its members; then the refusal, as long as ensembles are not built.
-    pub(crate) fn check_limits(
+    /// What an ensemble needs beyond its members: the keys without a default, and an id that is one of theirs.
+    pub(crate) fn config(
         &self,
         my_id: Option<i64>,
         file: &[Setting],
         data_dir: &Path,
-    ) -> Result<std::convert::Infallible, ConfigError> {
+    ) -> Result<EnsembleConfig, ConfigError> {
         let values = FileValues(file);
-        for key in ["initLimit", "syncLimit"] {
-            if values.integer(key)?.unwrap_or(0) == 0 {
-                return Err(ConfigError::LimitNotSet { key, file: place_of(file) });
-            }
+        let ticks = |key: &'static str| {
+            let ticks = values.integer(key)?.unwrap_or(0);
+            let at = || values.setting(key).expect("its default is 0").clone();
+            u32::try_from(ticks).map_err(|_| ConfigError::NegativeTime { at: at() })
+        };
+        let required = |key| match ticks(key)? {
+            0 => Err(ConfigError::LimitNotSet { key, file: place_of(file) }),
+            ticks => Ok(ticks),
+        };
+        let (init_limit, sync_limit) = (required("initLimit")?, required("syncLimit")?);
+        let path = data_dir.join("myid");
+        let my_id = my_id.ok_or_else(|| ConfigError::MyIdMissing { path: path.clone() })?;
+        if !self.membership.members.contains_key(&my_id) {
+            return Err(ConfigError::NotInMembership { path, sid: my_id });
         }
-        if my_id.is_none() {
-            return Err(ConfigError::MyIdMissing { path: data_dir.join("myid") });
-        }
-        let first = self.membership.members.keys().next().expect("an ensemble has members");
-        Err(ConfigError::EnsembleNotBuilt {
-            at: Membership::line_of(&self.lines, *first),
-            participants: self.membership.with_role(Role::Participant).count(),
-            observers: self.membership.with_role(Role::Observer).count(),
+        let connect = ticks("connectToLearnerMasterLimit")?;
+        Ok(EnsembleConfig {
+            my_id,
+            init_limit,
+            sync_limit,
+            connect_to_learner_master_limit: if connect == 0 { init_limit } else { connect },
+            quorum_listen_on_all_ips: values.boolean("quorumListenOnAllIPs", false)?,
+            ..EnsembleConfig::with_defaults(my_id)
         })
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::membership::MemberProblem;
 use super::place::Setting;
 
-/// Why the server does not start. The process leaves with [`ConfigError::EXIT_CODE`].
+/// Why the server does not start. The process leaves with [`ConfigError::exit_code`].
 ///
 /// Source: `QuorumPeerConfig`, `QuorumPeer.QuorumServer`, `AuthenticationHelper`; the sentences before the brackets are
 /// theirs, because operators search for them.
@@ -250,22 +250,39 @@ pub enum ConfigError {
         /// Its first line; `null` for an empty file, as in Java.
         text: String,
     },
-    /// The membership makes an ensemble.
+    /// The id of this server has no line. Source: `QuorumPeer#start`.
     #[error(
-        "ensembles are not part of this build yet: {participants} participants, {observers} observers ({at}; leave \
-         one server line or none for a standalone server)"
+        "My id {sid} not in the peer list ({}: correct the id, or add a line server.{sid}= on every member)",
+        path.display()
     )]
-    EnsembleNotBuilt {
-        /// The first server line.
-        at: Setting,
-        /// Voters.
-        participants: usize,
-        /// Observers.
-        observers: usize,
+    NotInMembership {
+        /// The file of the id.
+        path: PathBuf,
+        /// The id.
+        sid: i64,
+    },
+    /// A session id has one byte for the member that opened it. Source: `EphemeralType#validateServerId`.
+    #[error(
+        "Server ID is too large. Cannot be larger than {max} ({}: give this member an id from 0 to {max}; with \
+         extendedTypesEnabled the largest is 254, else 255)", path.display()
+    )]
+    MyIdTooLarge {
+        /// The file of the id.
+        path: PathBuf,
+        /// The largest that can be.
+        max: i64,
     },
     /// A key that asks for something that is not built, where ignoring it would change safety, security or results.
     #[error("{} is not part of this build ({at}; {cure})", at.key)]
     Refused {
+        /// The key.
+        at: Setting,
+        /// What to do instead.
+        cure: &'static str,
+    },
+    /// The same in an ensemble; a standalone server may have the key.
+    #[error("{} is not part of this build's ensembles ({at}; {cure})", at.key)]
+    RefusedInEnsemble {
         /// The key.
         at: Setting,
         /// What to do instead.
@@ -305,6 +322,11 @@ pub enum ConfigError {
 pub const USAGE: &str = "Usage: ZooKeeperServerMain configfile | port datadir [ticktime] [maxcnxns]";
 
 impl ConfigError {
-    /// Java's exit code for "invalid arguments or configuration". Source: `ExitCode.INVALID_INVOCATION`.
-    pub const EXIT_CODE: u8 = 2;
+    /// Java's exit code: 2 for invalid arguments or configuration, 1 for what only the start finds.
+    ///
+    /// Source: `ExitCode.INVALID_INVOCATION`, `ExitCode.UNEXPECTED_ERROR`.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, Self::NotInMembership { .. } | Self::MyIdTooLarge { .. }) { 1 } else { 2 }
+    }
 }

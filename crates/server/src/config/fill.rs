@@ -13,7 +13,7 @@ use super::types::{
     SnapshotCompression,
 };
 use super::values::{Properties, millis, millis_if_positive};
-use super::{Config, Note};
+use super::{Config, EnsembleConfig, Note};
 
 const ENSEMBLE_PROVIDER: &str = "org.apache.zookeeper.server.auth.EnsembleAuthenticationProvider";
 const DIGEST_PROVIDER: &str = "org.apache.zookeeper.server.auth.DigestAuthenticationProvider";
@@ -32,7 +32,85 @@ pub(crate) fn fill(config: &mut Config, properties: &mut Properties<'_>) -> Resu
     config.large_requests = large_requests(properties);
     config.request_throttle = request_throttle(properties);
     config.connection_throttle = connection_throttle(properties)?;
+    if let Some(mut ensemble) = config.ensemble.take() {
+        fill_ensemble(&mut ensemble, config, properties)?;
+        config.ensemble = Some(ensemble);
+    }
     authentication(config, properties)
+}
+
+fn fill_ensemble(
+    ensemble: &mut EnsembleConfig,
+    config: &Config,
+    properties: &mut Properties<'_>,
+) -> Result<(), ConfigError> {
+    ensemble.leader_serves = !properties.is_exactly("leaderServes", "no", "yes");
+    ensemble.election_port_bind_retry = match properties.integer("electionPortBindRetry", 3) {
+        0 => None,
+        times => Some(u32::try_from(times).unwrap_or_else(|_| {
+            properties.warn(format!("electionPortBindRetry = {times} is too small, 3 is used"));
+            3
+        })),
+    };
+    if let Some(at) = properties.text("cnxTimeout") {
+        // Java reads it without a net.
+        let ms: i32 = at.value.parse().map_err(|_| ConfigError::NotANumber { at: at.clone() })?;
+        let ms = u64::try_from(ms).map_err(|_| ConfigError::NegativeTime { at: at.clone() })?;
+        ensemble.cnx_timeout = Duration::from_millis(ms);
+    }
+    let interval = |properties: &mut Properties<'_>, key: &str, default: Duration| {
+        let ms = properties.integer(key, i32::try_from(default.as_millis()).unwrap_or(i32::MAX));
+        millis_if_positive(ms.into()).unwrap_or_else(|| {
+            properties.warn(format!("{key} = {ms} is too small, {} is used", default.as_millis()));
+            default
+        })
+    };
+    let (min, max) = (ensemble.min_notification_interval, ensemble.max_notification_interval);
+    ensemble.min_notification_interval = interval(properties, "fastleader.minNotificationInterval", min);
+    ensemble.max_notification_interval = interval(properties, "fastleader.maxNotificationInterval", max);
+    ensemble.tcp_keep_alive = properties.boolean("tcpKeepAlive", false);
+    let is_on = |name| properties.setting(name).is_none_or(|at| at.value == "true");
+    ensemble.leader_nodelay = is_on("leader.nodelay");
+    ensemble.follower_nodelay = is_on("follower.nodelay");
+    ensemble.commit_log_count = commit_log_count(properties);
+    ensemble.snapshot_size_factor = snapshot_size_factor(properties);
+    let extra = i32::try_from(config.jute_max_buffer_bytes.max(1024)).unwrap_or(i32::MAX);
+    let extra = properties.integer("jute.maxbuffer.extrasize", extra);
+    ensemble.jute_max_buffer_extra_bytes = usize::try_from(extra).unwrap_or(0).max(1024);
+    Ok(())
+}
+
+/// Both are read by `parseInt` and `parseDouble`: decimal alone.
+fn commit_log_count(properties: &mut Properties<'_>) -> u32 {
+    const LEAST: u32 = 500;
+    let Some(at) = properties.text("commitLogCount").cloned() else { return LEAST };
+    let count = at.value.parse::<i32>().ok();
+    let count = count.map(|count| u32::try_from(count).unwrap_or(0));
+    match count {
+        Some(count) if count >= LEAST => count,
+        Some(_) => {
+            let text = format!(
+                "The configured commitLogCount {} is less than the recommended {LEAST}, going to use the recommended one",
+                at.value
+            );
+            properties.warn(text);
+            LEAST
+        }
+        None => {
+            properties.warn(format!("{at} is not a number Java accepts, {LEAST} is used"));
+            LEAST
+        }
+    }
+}
+
+fn snapshot_size_factor(properties: &mut Properties<'_>) -> Option<f64> {
+    const DEFAULT: f64 = 0.33;
+    let Some(at) = properties.text("snapshotSizeFactor").cloned() else { return Some(DEFAULT) };
+    let factor = at.value.trim().parse::<f64>().ok().filter(|factor| *factor <= 1.0);
+    if factor.is_none() {
+        properties.warn(format!("{at} is no number up to 1, {DEFAULT} is used"));
+    }
+    Some(factor.unwrap_or(DEFAULT)).filter(|factor| *factor >= 0.0)
 }
 
 fn connections(config: &mut Config, properties: &mut Properties<'_>) {

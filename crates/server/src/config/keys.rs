@@ -22,7 +22,14 @@ pub enum Treatment {
     /// It has a field in [`Config`](super::Config), or decides how the file is read.
     Works,
     /// It concerns the members of an ensemble; a standalone server has no use for it, in Java neither.
-    Ensemble,
+    Ensemble(InEnsemble),
+    /// It works on a standalone server; in an ensemble more is asked for than is built.
+    Standalone {
+        /// Which values ask for what is missing in an ensemble.
+        asks: Asks,
+        /// What to do instead.
+        cure: &'static str,
+    },
     /// Accepted without effect; the text says why that is harmless.
     Harmless(&'static str),
     /// Not built, and ignoring it would change safety, security or results.
@@ -36,6 +43,22 @@ pub enum Treatment {
     Renamed(&'static str),
 }
 
+/// What a member of an ensemble does with a key that only an ensemble has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum InEnsemble {
+    /// It has a field in [`EnsembleConfig`](super::EnsembleConfig), or decides how the file is read.
+    Works,
+    /// Accepted without effect; the text says why that is harmless.
+    Harmless(&'static str),
+    /// Not built, and ignoring it would change safety, security or results.
+    Refused {
+        /// Which values ask for what is missing; others are accepted.
+        asks: Asks,
+        /// What to do instead.
+        cure: &'static str,
+    },
+}
+
 /// Which values of a refused key ask for the missing thing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Asks {
@@ -43,6 +66,10 @@ pub enum Asks {
     Always,
     /// `true` in any case.
     True,
+    /// `false` in any case.
+    False,
+    /// A number above 0.
+    Positive,
     /// Everything but exactly `false`.
     UnlessFalse,
     /// It depends on the value in its own way; decided where the value is read.
@@ -54,6 +81,8 @@ impl Asks {
         match self {
             Self::Always => true,
             Self::True => value.eq_ignore_ascii_case("true"),
+            Self::False => value.eq_ignore_ascii_case("false"),
+            Self::Positive => value.parse().is_ok_and(|number: i32| number > 0),
             Self::UnlessFalse => value != "false",
             Self::Sometimes => false,
         }
@@ -103,8 +132,36 @@ const fn works(name: &'static str, class: Class, default: &'static str) -> Key {
     Key { name, class, default, treatment: Treatment::Works }
 }
 
+/// Works in an ensemble.
 const fn ensemble(name: &'static str, class: Class, default: &'static str) -> Key {
-    Key { name, class, default, treatment: Treatment::Ensemble }
+    Key { name, class, default, treatment: Treatment::Ensemble(InEnsemble::Works) }
+}
+
+/// No effect in an ensemble either.
+const fn idle(name: &'static str, class: Class, default: &'static str, why: &'static str) -> Key {
+    Key { name, class, default, treatment: Treatment::Ensemble(InEnsemble::Harmless(why)) }
+}
+
+/// Refused in an ensemble.
+const fn unbuilt(
+    name: &'static str,
+    class: Class,
+    default: &'static str,
+    asks: Asks,
+    cure: &'static str,
+) -> Key {
+    Key { name, class, default, treatment: Treatment::Ensemble(InEnsemble::Refused { asks, cure }) }
+}
+
+/// Works alone, and is refused in an ensemble.
+const fn standalone(
+    name: &'static str,
+    class: Class,
+    default: &'static str,
+    asks: Asks,
+    cure: &'static str,
+) -> Key {
+    Key { name, class, default, treatment: Treatment::Standalone { asks, cure } }
 }
 
 const fn harmless(name: &'static str, class: Class, default: &'static str, why: &'static str) -> Key {
@@ -140,6 +197,17 @@ const TLS_CURE: &str =
     "remove it and use clientPort, or keep Apache ZooKeeper for TLS until this server has it";
 const SASL_CURE: &str = "remove it, or keep Apache ZooKeeper for SASL until this server has it";
 
+const REACHABLE: &str = "whichever address answers first is used";
+const OBSERVER: &str = "an observer that lost its leader looks for it at once";
+const ONE_LOOP: &str = "one thread serves all members, and none of them waits for another";
+const QUORUM_TLS_CURE: &str =
+    "remove it and keep the members on a network of their own, or keep Apache ZooKeeper";
+const QUORUM_SASL_CURE: &str =
+    "remove it and keep the members on a network of their own, or keep Apache ZooKeeper";
+const LOCAL_CURE: &str = "remove it; every session is known to all members here";
+const LOG_CURE: &str = "remove it; an observer without files is not built";
+const TEST_CURE: &str = "remove it; it is for tests of Apache ZooKeeper";
+
 use Class::{Both, File, Property};
 
 /// All keys, in the order of ZooKeeper's administrator guide.
@@ -147,7 +215,13 @@ pub const KEYS: &[Key] = &[
     // Minimum.
     works("clientPort", File, "none"),
     refused("secureClientPort", File, "none", Asks::Always, TLS_CURE),
-    ensemble("observerMasterPort", File, "none"),
+    unbuilt(
+        "observerMasterPort",
+        File,
+        "none",
+        Asks::Positive,
+        "remove it; observers follow the leader itself",
+    ),
     works("dataDir", File, "required"),
     works("tickTime", File, "3000 ms"),
     // Advanced.
@@ -166,7 +240,7 @@ pub const KEYS: &[Key] = &[
     works("txnLogSizeLimitInKb", Both, "-1 (off)"),
     ensemble("commitLogCount", Both, "500"),
     ensemble("snapshotSizeFactor", Both, "0.33"),
-    ensemble("forceSnapshotSync", Both, "false"),
+    unbuilt("forceSnapshotSync", Both, "false", Asks::True, TEST_CURE),
     works("fsync.warningthresholdms", Both, "1000 ms"),
     works("fsync.warningthresholdms", Property, "1000 ms"),
     works("forceSync", Both, "yes"),
@@ -182,8 +256,8 @@ pub const KEYS: &[Key] = &[
     works("autopurge.purgeInterval", File, "0 h (off)"),
     harmless("maxResponseCacheSize", Both, "400", NO_CACHE),
     harmless("maxGetChildrenResponseCacheSize", Both, "400", NO_CACHE),
-    ensemble("syncEnabled", File, "true"),
-    ensemble("observer.syncEnabled", Both, "true"),
+    unbuilt("syncEnabled", File, "true", Asks::False, LOG_CURE),
+    unbuilt("observer.syncEnabled", Both, "true", Asks::False, LOG_CURE),
     works("extendedTypesEnabled", Both, "false"),
     works("emulate353TTLNodes", Both, "false"),
     works("digest.enabled", Both, "true"),
@@ -194,7 +268,7 @@ pub const KEYS: &[Key] = &[
     works("datadir.autocreate", Both, "true"),
     works("db.autocreate", Both, "true"),
     works("enforceQuota", Both, "false"),
-    ensemble("enableEagerACLCheck", Both, "false"),
+    idle("enableEagerACLCheck", Both, "false", "the leader checks, with the same answer"),
     works("skipACL", Both, "no"),
     harmless(
         "watchManagerName",
@@ -248,16 +322,10 @@ pub const KEYS: &[Key] = &[
     harmless("jvm.pause.info-threshold.ms", File, "1000 ms", JVM),
     harmless("jvm.pause.warn-threshold.ms", File, "10000 ms", JVM),
     harmless("jvm.pause.sleep.time.ms", File, "500 ms", JVM),
-    ensemble("test.allowDiscontinuousProposals", Both, "false"),
-    ensemble("testingonly.initialZxid", Both, "none"),
-    // Ensemble. The membership is read and checked completely; only its result may be refused.
-    refused(
-        "server.*",
-        File,
-        "",
-        Asks::Sometimes,
-        "an ensemble is refused, one participant alone is a standalone server",
-    ),
+    unbuilt("test.allowDiscontinuousProposals", Both, "false", Asks::True, TEST_CURE),
+    unbuilt("testingonly.initialZxid", Both, "none", Asks::Always, TEST_CURE),
+    // Ensemble.
+    works("server.*", File, ""),
     works("group*", File, ""),
     works("weight*", File, "1"),
     ensemble("initLimit", File, "required in an ensemble, in ticks"),
@@ -266,46 +334,77 @@ pub const KEYS: &[Key] = &[
     ensemble("peerType", File, "participant"),
     ensemble("electionAlg", File, "3"),
     ensemble("leaderServes", Both, "yes"),
-    ensemble("leader.maxTimeToWaitForEpoch", Both, "-1 ms"),
-    ensemble("leader.maxConcurrentSnapSyncs", Both, "10"),
-    ensemble("leader.maxConcurrentDiffSyncs", Both, "100"),
-    ensemble("leader.ackLoggingFrequency", Both, "1000"),
-    ensemble("leader.closeSocketAsync", Both, "false"),
-    ensemble("leader.closeSocketAsync", Property, "false"),
-    ensemble("learner.closeSocketAsync", Both, "false"),
-    ensemble("learner.closeSocketAsync", Property, "false"),
-    ensemble("learner.asyncSending", Both, "false"),
-    ensemble("learner.asyncSending", Property, "false"),
-    ensemble("leaderConnectDelayDuringRetryMs", Both, "100 ms"),
+    idle(
+        "leader.maxTimeToWaitForEpoch",
+        Both,
+        "-1 ms",
+        "who waits for learners as leader gives up after initLimit in any case",
+    ),
+    idle(
+        "leader.maxConcurrentSnapSyncs",
+        Both,
+        "10",
+        "syncs go out piece by piece, and none delays the rest",
+    ),
+    idle(
+        "leader.maxConcurrentDiffSyncs",
+        Both,
+        "100",
+        "syncs go out piece by piece, and none delays the rest",
+    ),
+    idle("leader.ackLoggingFrequency", Both, "1000", LOGGING),
+    idle("leader.closeSocketAsync", Both, "false", ONE_LOOP),
+    idle("leader.closeSocketAsync", Property, "false", ONE_LOOP),
+    idle("learner.closeSocketAsync", Both, "false", ONE_LOOP),
+    idle("learner.closeSocketAsync", Property, "false", ONE_LOOP),
+    idle("learner.asyncSending", Both, "false", ONE_LOOP),
+    idle("learner.asyncSending", Property, "false", ONE_LOOP),
+    idle(
+        "leaderConnectDelayDuringRetryMs",
+        Both,
+        "100 ms",
+        "a call to the leader is repeated at its own pace",
+    ),
     ensemble("cnxTimeout", Both, "5000 ms"),
-    ensemble("quorumCnxnTimeoutMs", Both, "-1 (syncLimit x tickTime)"),
-    ensemble("quorum.cnxn.threads.size", File, "20"),
+    idle(
+        "quorumCnxnTimeoutMs",
+        Both,
+        "-1 (syncLimit x tickTime)",
+        "a caller on the election port has 5 s to say who it is, and delays nobody",
+    ),
+    idle("quorum.cnxn.threads.size", File, "20", ONE_LOOP),
     ensemble("electionPortBindRetry", Both, "3"),
     ensemble("fastleader.minNotificationInterval", Both, "200 ms"),
     ensemble("fastleader.maxNotificationInterval", Both, "60000 ms"),
     works("standaloneEnabled", File, "true"),
-    works("reconfigEnabled", File, "false"),
+    standalone(
+        "reconfigEnabled",
+        File,
+        "false",
+        Asks::True,
+        "remove it and change the server lines on every member, one restart after the other",
+    ),
     works("dynamicConfigFile", File, "none"),
     ensemble("quorumListenOnAllIPs", File, "false"),
-    ensemble("localSessionsEnabled", File, "false"),
-    ensemble("localSessionsUpgradingEnabled", File, "false"),
+    unbuilt("localSessionsEnabled", File, "false", Asks::True, LOCAL_CURE),
+    unbuilt("localSessionsUpgradingEnabled", File, "false", Asks::True, LOCAL_CURE),
     ensemble("multiAddress.enabled", File, "false"),
     works("zookeeper.multiAddress.enabled", Property, "false"),
-    ensemble("multiAddress.reachabilityCheckTimeoutMs", File, "1000 ms"),
-    ensemble("zookeeper.multiAddress.reachabilityCheckTimeoutMs", Property, "1000 ms"),
-    ensemble("multiAddress.reachabilityCheckEnabled", File, "true"),
-    ensemble("zookeeper.multiAddress.reachabilityCheckEnabled", Property, "true"),
+    idle("multiAddress.reachabilityCheckTimeoutMs", File, "1000 ms", REACHABLE),
+    idle("zookeeper.multiAddress.reachabilityCheckTimeoutMs", Property, "1000 ms", REACHABLE),
+    idle("multiAddress.reachabilityCheckEnabled", File, "true", REACHABLE),
+    idle("zookeeper.multiAddress.reachabilityCheckEnabled", Property, "true", REACHABLE),
     ensemble("tcpKeepAlive", Both, "false"),
     works("clientTcpKeepAlive", Both, "false"),
-    ensemble("oraclePath", File, "none"),
+    unbuilt("oraclePath", File, "none", Asks::Always, "remove it and run three voters"),
     works("4lw.commands.whitelist", Both, "srvr"),
-    ensemble("forward_learner_requests_to_commit_processor_disabled", Both, "false"),
+    idle("forward_learner_requests_to_commit_processor_disabled", Both, "false", THREADS),
     ensemble("leader.nodelay", Property, "true"),
     ensemble("follower.nodelay", Property, "true"),
     // Observers.
-    ensemble("observer.reconnectDelayMs", Both, "0 ms"),
-    ensemble("observer.election.DelayMs", Both, "200 ms"),
-    ensemble("observerMaster.sizeLimit", Both, "33554432 B"),
+    idle("observer.reconnectDelayMs", Both, "0 ms", OBSERVER),
+    idle("observer.election.DelayMs", Both, "200 ms", OBSERVER),
+    idle("observerMaster.sizeLimit", Both, "33554432 B", "observers follow the leader itself"),
     // Authentication and authorisation.
     works("DigestAuthenticationProvider.enabled", Both, "true"),
     works("DigestAuthenticationProvider.superDigest", Both, "none"),
@@ -341,18 +440,18 @@ pub const KEYS: &[Key] = &[
     harmless("requireKerberosConfig", Both, "false", NO_SASL),
     harmless("zookeeper.server.realm", Property, "none", NO_SASL),
     refused("java.security.auth.login.config", Property, "none", Asks::Always, SASL_CURE),
-    ensemble("quorum.auth.enableSasl", File, "false"),
-    ensemble("quorum.auth.learnerRequireSasl", File, "false"),
-    ensemble("quorum.auth.serverRequireSasl", File, "false"),
-    ensemble("quorum.auth.learner.saslLoginContext", File, "QuorumLearner"),
-    ensemble("quorum.auth.server.saslLoginContext", File, "QuorumServer"),
-    ensemble("quorum.auth.kerberos.servicePrincipal", File, "zkquorum/localhost"),
+    unbuilt("quorum.auth.enableSasl", File, "false", Asks::True, QUORUM_SASL_CURE),
+    unbuilt("quorum.auth.learnerRequireSasl", File, "false", Asks::True, QUORUM_SASL_CURE),
+    unbuilt("quorum.auth.serverRequireSasl", File, "false", Asks::True, QUORUM_SASL_CURE),
+    idle("quorum.auth.learner.saslLoginContext", File, "QuorumLearner", NO_SASL),
+    idle("quorum.auth.server.saslLoginContext", File, "QuorumServer", NO_SASL),
+    idle("quorum.auth.kerberos.servicePrincipal", File, "zkquorum/localhost", NO_SASL),
     harmless("fips-mode", Both, "true", NO_TLS),
     // TLS.
-    ensemble("sslQuorum", File, "false"),
-    ensemble("portUnification", File, "false"),
-    ensemble("sslQuorumReloadCertFiles", File, "false"),
-    ensemble("ssl.quorum.*", Both, ""),
+    unbuilt("sslQuorum", File, "false", Asks::True, QUORUM_TLS_CURE),
+    unbuilt("portUnification", File, "false", Asks::True, QUORUM_TLS_CURE),
+    idle("sslQuorumReloadCertFiles", File, "false", NO_TLS),
+    idle("ssl.quorum.*", Both, "", NO_TLS),
     refused("client.portUnification", Both, "false", Asks::True, TLS_CURE),
     harmless("client.certReload", Both, "false", NO_TLS),
     harmless("ssl.*", Both, "", NO_TLS),
@@ -371,12 +470,7 @@ pub const KEYS: &[Key] = &[
     harmless("commitProcessor.*", Both, "", THREADS),
     harmless("netty.*", Both, "", "there is no Netty here"),
     works("jute.maxbuffer", Property, "1048575 B"),
-    harmless(
-        "jute.maxbuffer.extrasize",
-        Both,
-        "jute.maxbuffer, at least 1024 B",
-        "what is on disk is read however long it is",
-    ),
+    ensemble("jute.maxbuffer.extrasize", Both, "jute.maxbuffer, at least 1024 B"),
     // AdminServer, metrics, audit.
     refused(
         "admin.enableServer",
@@ -394,8 +488,14 @@ pub const KEYS: &[Key] = &[
         "remove it and read the metrics with the four-letter word mntr",
     ),
     harmless("metricsProvider.*", File, "", METRICS),
-    works("readonlymode.enabled", Property, "false"),
-    ensemble("follower.skipLearnerRequestToNextProcessor", Both, "false"),
+    standalone(
+        "readonlymode.enabled",
+        Property,
+        "false",
+        Asks::True,
+        "remove it; a member without its ensemble does not serve here",
+    ),
+    idle("follower.skipLearnerRequestToNextProcessor", Both, "false", THREADS),
     refused(
         "audit.enable",
         Both,

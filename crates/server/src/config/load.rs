@@ -10,7 +10,7 @@ use super::arguments::Arguments;
 use super::ensemble::{self, Ensemble};
 use super::environment::Environment;
 use super::error::ConfigError;
-use super::keys::{self, Class, Treatment};
+use super::keys::{self, Class, InEnsemble, Treatment};
 use super::note::Note;
 use super::place::Setting;
 use super::sources::Sources;
@@ -23,7 +23,7 @@ impl Config {
     /// The notes are to be logged in their order once there is a log, also when something else fails later.
     ///
     /// # Errors
-    /// [`ConfigError`]: the process says so and leaves with [`ConfigError::EXIT_CODE`].
+    /// [`ConfigError`]: the process says so and leaves with [`ConfigError::exit_code`].
     pub fn load(arguments: &Arguments) -> Result<(Self, Vec<Note>), ConfigError> {
         Self::load_with(arguments, &Environment::of_process())
     }
@@ -50,14 +50,29 @@ impl Config {
         config.my_id = my_id(&config, &sources)?;
         client_port(&mut config, &ensemble, &values)?;
         ensemble.check_role(config.my_id, &sources.file, &mut notes);
-        treat_all(&sources, &mut notes)?;
+        treat_all(&sources, distributed, &mut notes)?;
         if distributed {
-            match ensemble.check_limits(config.my_id, &sources.file, &config.data_dir)? {}
+            let mut member = ensemble.config(config.my_id, &sources.file, &config.data_dir)?;
+            member.multi_address = values.boolean("multiAddress.enabled", multi_address)?;
+            config.server_id = member.my_id;
+            config.ensemble = Some(member);
         }
         config.membership = ensemble.membership;
         let mut properties = Properties { settings: merged(&sources), notes: &mut notes };
         fill::fill(&mut config, &mut properties)?;
-        notes.push(Note::warn("Either no config or no quorum defined in config, running in standalone mode"));
+        match &config.ensemble {
+            None => {
+                let text = "Either no config or no quorum defined in config, running in standalone mode";
+                notes.push(Note::warn(text));
+            }
+            Some(member) => {
+                let max = if config.extended_types_enabled { 254 } else { 255 };
+                if !(0..=max).contains(&member.my_id) {
+                    return Err(ConfigError::MyIdTooLarge { path: config.data_dir.join("myid"), max });
+                }
+                notes.push(Note::info(format!("Starting quorum peer, myid={}", member.my_id)));
+            }
+        }
         Ok((config, notes))
     }
 }
@@ -307,7 +322,7 @@ fn merged(sources: &Sources) -> std::collections::BTreeMap<String, Setting> {
 }
 
 /// Looks up everything that was given: refuses what must be refused, and notes what has no effect.
-fn treat_all(sources: &Sources, notes: &mut Vec<Note>) -> Result<(), ConfigError> {
+fn treat_all(sources: &Sources, distributed: bool, notes: &mut Vec<Note>) -> Result<(), ConfigError> {
     let mut ensemble_keys = Vec::new();
     let properties = sources.properties.values().filter(|at| {
         // Replaced by the file, which is looked at anyway.
@@ -331,11 +346,20 @@ fn treat_all(sources: &Sources, notes: &mut Vec<Note>) -> Result<(), ConfigError
         }
         match row.treatment {
             Treatment::Works => {}
-            Treatment::Ensemble => ensemble_keys.push(at.key.as_str()),
-            Treatment::Harmless(why) => notes.push(Note::info(format!("{at} has no effect: {why}"))),
+            Treatment::Ensemble(_) if !distributed => ensemble_keys.push(at.key.as_str()),
+            Treatment::Ensemble(InEnsemble::Works) => {}
+            Treatment::Harmless(why) | Treatment::Ensemble(InEnsemble::Harmless(why)) => {
+                notes.push(Note::info(format!("{at} has no effect: {why}")));
+            }
             Treatment::Renamed(effective) => {
                 let text = format!("{at} has no effect, in Java neither: the key is {effective}");
                 notes.push(Note::warn(text));
+            }
+            Treatment::Standalone { asks, cure }
+            | Treatment::Ensemble(InEnsemble::Refused { asks, cure }) => {
+                if distributed && asks.is_asked_by(&at.value) {
+                    return Err(ConfigError::RefusedInEnsemble { at: at.clone(), cure });
+                }
             }
             Treatment::Refused { asks, cure } => {
                 if asks.is_asked_by(&at.value) {

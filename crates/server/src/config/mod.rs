@@ -1,6 +1,6 @@
 //! What the operator asked for: `zoo.cfg`, `-D` properties, environment and command line, as one value.
 //!
-//! [`Config`] holds everything a standalone server can act on, with units in types. [`Config::load`] fills it as
+//! [`Config`] holds everything a server can act on, with units in types. [`Config::load`] fills it as
 //! Java does and adds one [`Note`] per thing worth a log line; what cannot be honoured is a [`ConfigError`].
 //!
 //! Source: `QuorumPeerConfig`, `ServerConfig` and the classes that read `zookeeper.*` properties.
@@ -36,11 +36,11 @@ pub use myid::{initialize_marker, read_my_id};
 pub use note::{Level, Note};
 pub use place::{Place, Setting};
 pub use types::{
-    Autopurge, ConnectionThrottle, ContainerSweep, LargeRequests, RequestThrottle, Secret, SessionWeights,
-    SnapshotCompression,
+    Autopurge, ConnectionThrottle, ContainerSweep, EnsembleConfig, LargeRequests, RequestThrottle, Secret,
+    SessionWeights, SnapshotCompression,
 };
 
-/// Everything a standalone server is told from outside. Times are [`Duration`]s, sizes are bytes.
+/// Everything a server is told from outside. Times are [`Duration`]s, sizes are bytes.
 ///
 /// A field is named after the key that sets it (`docs/config.md` lists them); only values whose Java encoding is a
 /// trick (`-1`, `0` for "off") are `Option`s here.
@@ -48,13 +48,17 @@ pub use types::{
 pub struct Config {
     /// The configuration file that was read; `None` for the embedded default, the environment or `port datadir`.
     pub config_file: Option<PathBuf>,
-    /// `server.id` of `conf` and `mntr`: always 0 on a standalone server. The byte in session ids is 1 all the same.
+    /// `server.id` of `conf` and `mntr`: `myid` in an ensemble, and always 0 on a standalone server. The byte in
+    /// session ids is 1 there all the same.
     pub server_id: i64,
-    /// `myid`, when the file exists. Only chooses the line of the membership whose client address is honoured.
+    /// `myid`, when the file exists. On a standalone server it only chooses the line of the membership whose client
+    /// address is honoured.
     pub my_id: Option<i64>,
 
-    /// The `server.N` lines; empty without any. More than one participant is refused for now.
+    /// The `server.N` lines; empty without any.
     pub membership: Membership,
+    /// What a member of an ensemble needs; `None` on a standalone server.
+    pub ensemble: Option<EnsembleConfig>,
 
     /// `clientPort`: `None` is no plain listener, 0 any free port.
     pub client_port: Option<u16>,
@@ -171,6 +175,7 @@ impl Config {
             server_id: 0,
             my_id: None,
             membership: Membership::default(),
+            ensemble: None,
             client_port: Some(client_port),
             client_port_address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             client_port_listen_backlog: None,

@@ -3,6 +3,72 @@
 use std::fmt;
 use std::time::Duration;
 
+/// What only a member of an ensemble is told. Its membership is that of [`Config`](super::Config).
+#[derive(Clone, Debug, PartialEq)]
+pub struct EnsembleConfig {
+    /// `myid`; it is in the membership.
+    pub my_id: i64,
+    /// `initLimit`: ticks for a learner to connect and to be brought level.
+    pub init_limit: u32,
+    /// `syncLimit`: ticks for an answer from then on.
+    pub sync_limit: u32,
+    /// `connectToLearnerMasterLimit`: ticks for a learner to connect; `init_limit` unless set.
+    pub connect_to_learner_master_limit: u32,
+    /// `leaderServes`: `false` keeps clients away from the leader.
+    pub leader_serves: bool,
+    /// `quorumListenOnAllIPs`: the quorum and election ports are bound on all interfaces.
+    pub quorum_listen_on_all_ips: bool,
+    /// `electionPortBindRetry`: how often, a second apart, the election port is tried; `None` (0) is for ever.
+    pub election_port_bind_retry: Option<u32>,
+    /// `cnxTimeout`: how long a call to the election port of another may take.
+    pub cnx_timeout: Duration,
+    /// `fastleader.minNotificationInterval`: votes are sent again after this long without an answer, then after twice
+    /// as long, and so on.
+    pub min_notification_interval: Duration,
+    /// `fastleader.maxNotificationInterval`: the longest such wait.
+    pub max_notification_interval: Duration,
+    /// `tcpKeepAlive`: `SO_KEEPALIVE` on connections of the election port.
+    pub tcp_keep_alive: bool,
+    /// `leader.nodelay` (`-D` only): `TCP_NODELAY` on connections that learners made.
+    pub leader_nodelay: bool,
+    /// `follower.nodelay` (`-D` only): `TCP_NODELAY` on the connection to the leader.
+    pub follower_nodelay: bool,
+    /// `multiAddress.enabled`: the greeting on the election port names all addresses of this member.
+    pub multi_address: bool,
+    /// `commitLogCount`: how many transactions are kept in memory for learners that missed them; at least 500.
+    pub commit_log_count: u32,
+    /// `snapshotSizeFactor`: a learner is brought level from the log if what it lacks is not larger than this share of
+    /// the newest snapshot; `None` (negative) is never.
+    pub snapshot_size_factor: Option<f64>,
+    /// `jute.maxbuffer.extrasize`: how much longer than a client's a packet of another member may be, in bytes.
+    pub jute_max_buffer_extra_bytes: usize,
+}
+
+impl EnsembleConfig {
+    /// Java's defaults, and of the keys that have none what the guide shows.
+    pub fn with_defaults(my_id: i64) -> Self {
+        Self {
+            my_id,
+            init_limit: 10,
+            sync_limit: 5,
+            connect_to_learner_master_limit: 10,
+            leader_serves: true,
+            quorum_listen_on_all_ips: false,
+            election_port_bind_retry: Some(3),
+            cnx_timeout: Duration::from_secs(5),
+            min_notification_interval: Duration::from_millis(200),
+            max_notification_interval: Duration::from_secs(60),
+            tcp_keep_alive: false,
+            leader_nodelay: true,
+            follower_nodelay: true,
+            multi_address: false,
+            commit_log_count: 500,
+            snapshot_size_factor: Some(0.33),
+            jute_max_buffer_extra_bytes: 0xF_FFFF,
+        }
+    }
+}
+
 /// How old files are removed. Source: `DatadirCleanupManager`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Autopurge {
