@@ -1,17 +1,25 @@
-//! The thread that writes the log: one write and one sync for each batch.
+//! The thread that owns the files of a history: one write and one sync for each batch, and what else is to be done in
+//! order with the batches.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use member::Payloads;
-use proto::Zxid;
-use store::frame_entry;
-use store::log::{LogError, LogWriter, Spare};
+use member::ensemble::{Done, EpochFile};
+use proto::{Epoch, Zxid};
+use store::epoch::{self, EpochKind};
+use store::log::{LogError, LogOptions, LogWriter, Spare};
+use store::{Dirs, DiskError, RecoverError, RecoverOptions, SinceSnapshot, TruncateError};
+use store::{frame_entry, recover, truncate};
+use tree::TreeOptions;
 
 use crate::disk::FileDisk;
 use crate::driver::Handle;
+use crate::driver::snapshots::{Received, Still};
+use crate::history::{History, HistoryError};
 
 /// How often a full disk is tried again.
 const FENCE_RETRY: Duration = Duration::from_millis(500);
@@ -28,9 +36,54 @@ pub enum LogFailure {
     /// The disk said so.
     #[error("writing the transaction log failed: {0}")]
     Log(#[from] LogError),
+    /// An epoch is not durable, and nobody may be told of it.
+    #[error("storing {} failed: {error}; restart this member on a healthy disk", file_name(*.file))]
+    Epoch {
+        /// Which.
+        file: EpochFile,
+        /// Why.
+        error: DiskError,
+    },
+    /// The disk failed in the middle of it; the next start goes on with it.
+    #[error("truncating the log failed: {0}; restart this member on a healthy disk")]
+    Truncate(#[source] DiskError),
+    /// What is left after a truncation cannot be read back.
+    #[error("Unable to load database on disk after a truncation: {0}")]
+    Reload(#[from] RecoverError<HistoryError>),
+    /// The same.
+    #[error("Unable to load database on disk after a truncation: {0}")]
+    History(#[from] HistoryError),
+    /// The snapshot from the leader is not durable.
+    #[error(
+        "storing the snapshot that the leader sent failed: {0}; restart this member on a healthy disk with room"
+    )]
+    Install(#[source] DiskError),
     /// The thread is gone without a word.
     #[error("the log thread ended; see the lines above")]
     Gone,
+}
+
+impl LogFailure {
+    /// The exit code, as Java's. Source: `ExitCode`.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Truncate(_) => 13,
+            Self::Install(_) => 10,
+            Self::Log(_) | Self::Epoch { .. } | Self::Reload(_) | Self::History(_) | Self::Gone => 1,
+        }
+    }
+}
+
+fn file_name(file: EpochFile) -> &'static str {
+    kind_of(file).file_name()
+}
+
+fn kind_of(file: EpochFile) -> EpochKind {
+    match file {
+        EpochFile::Accepted => EpochKind::Accepted,
+        EpochFile::Current => EpochKind::Current,
+    }
 }
 
 /// What the log thread tells.
@@ -51,37 +104,62 @@ pub enum LogReport {
     Fenced(String),
     /// The disk has room again.
     Unfenced,
+    /// Something else is done.
+    Done(Done),
+    /// The history is another one. With what its newest snapshot and the log behind it come to, if that was looked at.
+    Replaced(Done, Option<SinceSnapshot>),
 }
 
 enum Job {
     Write(Arc<Payloads>),
     Roll,
+    StoreEpoch(EpochFile, Epoch),
+    Truncate { to: Zxid, reload: bool, still: Still },
+    Install(Box<Received>),
     Stop,
 }
 
-/// The driver's end of it. At most one batch is on its way.
+/// Where the files are, and how they are written and read back.
+#[derive(Clone, Debug)]
+pub struct LogPlan {
+    /// Where snapshots, logs and epochs lie.
+    pub dirs: Dirs,
+    /// How the log is written.
+    pub log: LogOptions,
+    /// `fsync.warningthresholdms`
+    pub warn_after: Duration,
+    /// How a history is read back.
+    pub recover: RecoverOptions,
+    /// What becomes of it.
+    pub tree: TreeOptions,
+}
+
+/// The driver's end of it.
 #[derive(Debug)]
 pub struct LogThread {
     jobs: Sender<Job>,
     reports: Receiver<Result<LogReport, LogFailure>>,
-    busy: bool,
+    /// Batches on their way: one, and more only where something else had to be done behind one that was formed.
+    batches: usize,
     fenced: bool,
     thread: Option<JoinHandle<()>>,
 }
 
 impl LogThread {
-    /// Starts the thread on `writer`.
+    /// Starts the thread behind `last`, the end of the history.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(writer: LogWriter<FileDisk>, warn_after: Duration, handle: Handle) -> std::io::Result<Self> {
+    pub fn start(plan: LogPlan, last: Zxid, handle: Handle) -> std::io::Result<Self> {
         let (jobs, inbox) = channel();
         let (outbox, reports) = channel();
         let (spare_sender, spares) = channel();
         let scribe = Scribe {
-            writer,
-            warn_after,
+            writer: LogWriter::new(FileDisk, &plan.dirs.log, plan.log, last),
+            plan,
             handle,
+            waiting: VecDeque::new(),
+            spare_under_way: false,
             inbox,
             outbox,
             spare_sender,
@@ -91,19 +169,34 @@ impl LogThread {
             stopping: false,
         };
         let thread = std::thread::Builder::new().name("log".into()).spawn(move || scribe.run())?;
-        Ok(Self { jobs, reports, busy: false, fenced: false, thread: Some(thread) })
+        Ok(Self { jobs, reports, batches: 0, fenced: false, thread: Some(thread) })
     }
 
     /// Whether a batch may be handed over.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        !self.busy
+        self.batches == 0
     }
 
     /// Hands a batch over.
     pub fn write(&mut self, batch: Arc<Payloads>) {
-        self.busy = true;
+        self.batches += 1;
         self.send(Job::Write(batch));
+    }
+
+    /// Replaces an epoch file, durably.
+    pub fn store_epoch(&self, file: EpochFile, epoch: Epoch) {
+        self.send(Job::StoreEpoch(file, epoch));
+    }
+
+    /// Ends the history behind `to`. Nobody else is at work on the files as long as `still` says so.
+    pub fn truncate(&self, to: Zxid, reload: bool, still: Still) {
+        self.send(Job::Truncate { to, reload, still });
+    }
+
+    /// Puts what a leader sent in the place of the history.
+    pub fn install(&self, received: Received) {
+        self.send(Job::Install(Box::new(received)));
     }
 
     /// The next batch begins a new file.
@@ -144,10 +237,10 @@ impl LogThread {
 
     fn noted(&mut self, report: Result<LogReport, LogFailure>) -> Result<LogReport, LogFailure> {
         match &report {
-            Ok(LogReport::Persisted { .. }) => self.busy = false,
+            Ok(LogReport::Persisted { .. }) => self.batches = self.batches.saturating_sub(1),
             Ok(LogReport::Fenced(_)) => self.fenced = true,
             Ok(LogReport::Unfenced) => self.fenced = false,
-            Err(_) => {}
+            Ok(LogReport::Done(_) | LogReport::Replaced(..)) | Err(_) => {}
         }
         report
     }
@@ -175,9 +268,12 @@ impl LogThread {
 
 /// The thread's end.
 struct Scribe {
+    plan: LogPlan,
     writer: LogWriter<FileDisk>,
-    warn_after: Duration,
     handle: Handle,
+    /// What came while a batch waited for room on a full disk.
+    waiting: VecDeque<Job>,
+    spare_under_way: bool,
     inbox: Receiver<Job>,
     outbox: Sender<Result<LogReport, LogFailure>>,
     spare_sender: Sender<Option<Spare<FileDisk>>>,
@@ -192,22 +288,91 @@ impl Scribe {
     fn run(mut self) {
         self.see_to_spare();
         while !self.stopping {
-            match self.inbox.recv() {
-                Ok(Job::Write(batch)) => {
-                    let report = self.write(&batch);
-                    // The batch is given back before the driver hears of it, so that it can use the memory again.
-                    drop(batch);
-                    let failed = report.is_err();
-                    self.tell(report.map_err(LogFailure::from));
-                    if failed {
-                        return;
-                    }
-                    self.see_to_spare();
+            let Some(job) = self.waiting.pop_front().or_else(|| self.inbox.recv().ok()) else { return };
+            // A batch is given back before the driver hears of it, so that it can use the memory again.
+            let report = match job {
+                Job::Write(batch) => self.write(&batch).map_err(LogFailure::from),
+                Job::StoreEpoch(file, epoch) => self.store_epoch(file, epoch),
+                Job::Truncate { to, reload, still } => self.truncate(to, reload, still),
+                Job::Install(received) => self.install(*received),
+                Job::Roll => {
+                    self.writer.roll();
+                    continue;
                 }
-                Ok(Job::Roll) => self.writer.roll(),
-                Ok(Job::Stop) | Err(_) => return,
+                Job::Stop => return,
+            };
+            let failed = report.is_err();
+            self.tell(report);
+            if failed {
+                return;
             }
+            self.see_to_spare();
         }
+    }
+
+    fn store_epoch(&self, file: EpochFile, epoch: Epoch) -> Result<LogReport, LogFailure> {
+        epoch::save(&FileDisk, &self.plan.dirs.snap, kind_of(file), epoch)
+            .map_err(|error| LogFailure::Epoch { file, error })?;
+        Ok(LogReport::Done(Done::EpochStored(file, epoch)))
+    }
+
+    fn truncate(&mut self, to: Zxid, reload: bool, still: Still) -> Result<LogReport, LogFailure> {
+        still.wait();
+        let LogPlan { dirs, recover: options, tree, .. } = self.plan.clone();
+        self.put_down();
+        // What is committed the member knows; it asks for nothing that would undo it.
+        let truncated = match truncate(&FileDisk, &dirs, to, Zxid::ZERO) {
+            Ok(truncated) => truncated,
+            Err(TruncateError::Disk(error)) => return Err(LogFailure::Truncate(error)),
+            Err(error) => {
+                tracing::error!(%error, "the log cannot be truncated to what the leader has, which is copied instead");
+                return Ok(LogReport::Replaced(Done::NotTruncated { to }, None));
+            }
+        };
+        for note in &truncated.notes {
+            tracing::warn!("{note}");
+        }
+        self.writer = LogWriter::new(FileDisk, &dirs.log, self.plan.log, truncated.last);
+        tracing::info!(%to, last = %truncated.last, "the log was truncated to what the leader has");
+        if !reload {
+            return Ok(LogReport::Replaced(Done::Truncated { to, tree: None }, None));
+        }
+        let mut history = History::new(tree);
+        let recovered = recover(&FileDisk, &dirs, options, &mut history)?;
+        for note in &recovered.notes {
+            tracing::warn!("{note}");
+        }
+        let tree = Box::new(history.into_tree()?);
+        let since = SinceSnapshot {
+            txns: recovered.replayed,
+            log_bytes: recovered.log_bytes,
+            snapshot_bytes: recovered.snapshot.map_or(0, |(_, end)| end.file_bytes),
+        };
+        Ok(LogReport::Replaced(Done::Truncated { to, tree: Some(tree) }, Some(since)))
+    }
+
+    fn install(&mut self, received: Received) -> Result<LogReport, LogFailure> {
+        let Received { snapshot, zxid, digest, last, still } = received;
+        still.wait();
+        self.put_down();
+        let installed = snapshot.install(&self.plan.dirs, digest, last).map_err(LogFailure::Install)?;
+        for note in &installed.notes {
+            tracing::info!("{note}");
+        }
+        self.writer = LogWriter::new(FileDisk, &self.plan.dirs.log, self.plan.log, zxid);
+        let since = SinceSnapshot { snapshot_bytes: installed.bytes, ..SinceSnapshot::default() };
+        Ok(LogReport::Replaced(Done::Installed, Some(since)))
+    }
+
+    /// Lets go of the log files before others than the writer change them. A spare that is being made is waited for: two
+    /// of them would have one name.
+    fn put_down(&mut self) {
+        if std::mem::take(&mut self.spare_under_way) {
+            // Its thread tells in any case before it ends.
+            let _ = self.spares.recv();
+        }
+        let LogPlan { dirs, log, .. } = &self.plan;
+        self.writer = LogWriter::new(FileDisk, &dirs.log, *log, self.writer.last());
     }
 
     fn tell(&self, report: Result<LogReport, LogFailure>) {
@@ -232,7 +397,7 @@ impl Scribe {
         if buffer.capacity() <= BUFFER_BYTES_MAX {
             self.buffer = buffer;
         }
-        if sync >= self.warn_after {
+        if sync >= self.plan.warn_after {
             tracing::warn!(
                 millis = sync.as_millis(),
                 file_bytes = self.writer.file_bytes(),
@@ -270,16 +435,16 @@ impl Scribe {
 
     fn pause(&mut self) {
         match self.inbox.recv_timeout(FENCE_RETRY) {
-            Ok(Job::Roll) => self.writer.roll(),
             Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => self.stopping = true,
-            // No second batch comes before the first is done.
-            Ok(Job::Write(_)) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(job) => self.waiting.push_back(job),
+            Err(RecvTimeoutError::Timeout) => {}
         }
     }
 
     /// Has the next file made ahead of need, beside the log.
     fn see_to_spare(&mut self) {
         while let Ok(spare) = self.spares.try_recv() {
+            self.spare_under_way = false;
             match spare {
                 Some(spare) => self.writer.offer_spare(spare),
                 None => self.spare_failed(),
@@ -298,9 +463,12 @@ impl Scribe {
             // The log may have ended meanwhile.
             let _ = sender.send(spare.ok());
         });
-        if let Err(error) = making {
-            tracing::warn!(%error, "no thread to make the next log file");
-            self.spare_failed();
+        match making {
+            Ok(_) => self.spare_under_way = true,
+            Err(error) => {
+                tracing::warn!(%error, "no thread to make the next log file");
+                self.spare_failed();
+            }
         }
     }
 

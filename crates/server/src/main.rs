@@ -8,7 +8,7 @@ use server::config::{Arguments, Config, Form, Level, USAGE};
 use server::driver::Handle;
 use server::logging;
 use server::probe;
-use server::standalone::{ServerError, Standalone};
+use server::start::{Server, ServerError};
 use server::version::VERSION_LINE;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
@@ -77,7 +77,7 @@ fn run(config: Config, level: &logging::Level) -> Result<(), ServerError> {
     let data_dir = config.data_dir.display().to_string();
     // Signals are caught before the port is open, so that nobody sees a server that cannot be stopped in order.
     let signals = Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2])?;
-    let server = Standalone::start(config)?;
+    let server = Server::start(config)?;
     listen_to_signals(signals, server.handle(), level.clone())?;
     match server.address {
         Some(address) => {

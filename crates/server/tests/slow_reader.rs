@@ -12,7 +12,7 @@ use proto::{
     Zxid, wire,
 };
 use server::config::Config;
-use server::standalone::Standalone;
+use server::start::Server;
 
 /// More than a socket's two buffers and the server's own together.
 const REPLIES: i32 = 64;
@@ -58,7 +58,7 @@ fn who_reads_late_gets_all_replies() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = Config::with_defaults(0, dir.path().join("data"));
     config.client_port_address = Ipv4Addr::LOCALHOST.into();
-    let server = Standalone::start(config).unwrap();
+    let server = Server::start(config).unwrap();
     let (address, handle) = (server.address.unwrap(), server.handle());
     let serving = thread::spawn(move || server.run());
 

@@ -1,9 +1,12 @@
 //! The loop that owns the member: sockets in, sockets out, and batches to the log between.
 //!
-//! One thread holds the member and all client sockets. A second writes the log, a third snapshots. A read is
-//! answered by the thread that read it; a write goes to the log thread and back once for each batch, however many
-//! writes the batch holds. While the log thread syncs, the next batch is formed.
+//! One thread holds the member and all sockets, those of clients and those of other members. A second writes the log,
+//! a third snapshots. A read is answered by the thread that read it; a write goes to the log thread and back once for
+//! each batch, however many writes the batch holds. While the log thread syncs, the next batch is formed.
 
+mod calls;
+mod links;
+mod observations;
 pub mod snapshots;
 mod socket;
 mod words;
@@ -15,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use member::ensemble::{DiskJob, Halt, Observation, Order};
 use member::{ConnId, Member, Now};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
@@ -22,7 +26,10 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::log_reader::LogReader;
 use crate::log_thread::{LogReport, LogThread};
+pub use links::LinkOptions;
+use links::{Ear, Links, Turn};
 use socket::{Found, READ_BYTES, Socket, cut};
 
 /// Events taken in one turn.
@@ -57,6 +64,28 @@ pub enum DriverError {
     /// The log can no longer be trusted (R6).
     #[error(transparent)]
     Log(#[from] crate::log_thread::LogFailure),
+    /// Source: `QuorumCnxManager.Listener`.
+    #[error(
+        "cannot listen on the election port: {0}; stop whatever uses it, or correct this member's server line; \
+         electionPortBindRetry says how often it is tried"
+    )]
+    ElectionPort(#[source] io::Error),
+    /// The member cannot go on.
+    #[error(transparent)]
+    Halted(#[from] Halt),
+}
+
+impl DriverError {
+    /// The exit code, as Java's. Source: `ExitCode`; operations.md §11.2.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Poll(_) => 1,
+            Self::Log(failure) => failure.exit_code(),
+            Self::Halted(Halt::TreeDiffers { .. }) => 12,
+            Self::ElectionPort(_) => 14,
+        }
+    }
 }
 
 /// How other threads reach the loop.
@@ -106,6 +135,28 @@ impl Loop {
     }
 }
 
+/// What a driver is made of.
+pub struct Parts {
+    /// The one it drives.
+    pub member: Member,
+    /// Where clients connect; `None`: a server without a client port.
+    pub listener: Option<std::net::TcpListener>,
+    /// What only a member of an ensemble has.
+    pub ensemble: Option<EnsembleParts>,
+    /// Writes the log.
+    pub log: LogThread,
+    /// Writes snapshots.
+    pub snapshots: snapshots::Snapshots,
+}
+
+/// What only a member of an ensemble has.
+pub struct EnsembleParts {
+    /// Where other members connect, and how.
+    pub links: LinkOptions,
+    /// Reads the log for learners.
+    pub log_reader: LogReader,
+}
+
 /// See the module.
 pub struct Driver {
     poll: Poll,
@@ -121,6 +172,10 @@ pub struct Driver {
     flush_at_ms: u64,
     /// Writers were answered in this turn; see [`SMALL_BATCH`].
     answered: bool,
+    /// Connections with other members; `None` on a standalone server.
+    links: Option<Links>,
+    /// The same.
+    log_reader: Option<LogReader>,
     sockets: Vec<Option<Socket>>,
     /// Connections whose kernel buffers or kept bytes hold more than one turn's worth.
     unread: Vec<ConnId>,
@@ -136,17 +191,19 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Puts the parts together. `listener` may be none: a server without a client port.
-    pub fn new(
-        ears: Loop,
-        config: Arc<Config>,
-        clock: Clock,
-        member: Member,
-        listener: Option<std::net::TcpListener>,
-        log: LogThread,
-        snapshots: snapshots::Snapshots,
-    ) -> io::Result<Self> {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// When the system refuses a descriptor.
+    pub fn new(ears: Loop, config: Arc<Config>, clock: Clock, parts: Parts) -> io::Result<Self> {
         let Loop { poll, handle } = ears;
+        let Parts { member, listener, ensemble, log, snapshots } = parts;
+        let (links, log_reader) = match ensemble {
+            None => (None, None),
+            Some(EnsembleParts { links, log_reader }) => {
+                (Some(Links::start(links, handle.clone(), clock.now())), Some(log_reader))
+            }
+        };
         let mut listener = listener.map(TcpListener::from_std);
         if let Some(listener) = &mut listener {
             poll.registry().register(listener, LISTENER, Interest::READABLE)?;
@@ -154,7 +211,6 @@ impl Driver {
         let client_address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         Ok(Self {
             poll,
-            handle,
             clock,
             admin: words::Admin::new(Arc::clone(&config), client_address, clock.now()),
             frame_bytes_max: config.jute_max_buffer_bytes,
@@ -165,6 +221,9 @@ impl Driver {
             member,
             listener,
             accept_at_ms: None,
+            links,
+            log_reader,
+            handle,
             sockets: Vec::new(),
             unread: Vec::new(),
             turns_behind: 0,
@@ -199,6 +258,13 @@ impl Driver {
         for report in self.log.reports() {
             self.on_log_report(report?, now);
         }
+        if let Some((links, mut turn)) = self.links(now) {
+            links.hear(&mut turn)?;
+            links.go_on(&mut turn);
+        }
+        if let Some(reader) = &self.log_reader {
+            reader.done().for_each(|done| self.member.on_disk(done, now));
+        }
         let again = std::mem::take(&mut self.unread);
         for id in again {
             if let Some(socket) = self.socket(id) {
@@ -211,15 +277,24 @@ impl Driver {
         }
         self.tick_if_heard(events, now);
         // First the disk, which takes longest, then the replies.
+        self.carry_out(now)?;
         self.submit(now);
         self.flush(now);
+        self.carry_out(now)?;
         self.submit(now);
-        self.snapshots.step(&mut self.member, &mut self.log);
+        self.snapshots.step(&mut self.member, &mut self.log)?;
         Ok(())
     }
 
     fn on_event(&mut self, event: &Event, now: Now) {
-        match event.token() {
+        let token = event.token();
+        if let Some(ear) = Ear::of(token) {
+            if let Some((links, mut turn)) = self.links(now) {
+                links.on_event(ear, event, &mut turn);
+            }
+            return;
+        }
+        match token {
             WAKER => {}
             LISTENER => self.accept(now),
             Token(slot) => {
@@ -237,6 +312,60 @@ impl Driver {
                     self.serve_again(id);
                 }
             }
+        }
+    }
+
+    /// The links, if there are any, and what they need.
+    fn links(&mut self, now: Now) -> Option<(&mut Links, Turn<'_>)> {
+        let Self { links, member, poll, scratch, .. } = self;
+        Some((links.as_mut()?, Turn { member, registry: poll.registry(), scratch, now }))
+    }
+
+    /// What happened becomes a line in the log.
+    fn on_observation(&mut self, observation: &Observation) {
+        if let Observation::SnapshotReceived { .. } = observation {
+            self.snapshots.tree_replaced();
+        }
+        observations::tell(observation);
+    }
+
+    /// Does what the member asks for.
+    fn carry_out(&mut self, now: Now) -> Result<(), DriverError> {
+        while let Some(observation) = self.member.next_observation() {
+            self.on_observation(&observation);
+        }
+        while let Some(order) = self.member.next_order() {
+            let links = self.links.as_mut().expect("only a member of an ensemble asks for anything");
+            match order {
+                Order::Dial { link, port, addresses, timeout_ms } => {
+                    links.dial(link, port, addresses, timeout_ms, now);
+                }
+                Order::Close { link } => links.close(link, self.poll.registry()),
+                Order::Listen(open) => links.listen(open),
+                Order::Disk(job) => self.on_disk_job(job),
+                Order::Halt(halt) => return Err(halt.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Jobs and batches go to the files in the order in which the member gave them.
+    fn on_disk_job(&mut self, job: DiskJob) {
+        if let DiskJob::ReadLog { link, after, upto } = job {
+            let reader = self.log_reader.as_ref().expect("only a leader reads for learners");
+            return reader.read(link, after, upto);
+        }
+        if let Some(batch) = self.member.take_batch() {
+            self.log.write(batch);
+        }
+        match job {
+            DiskJob::StoreEpoch(file, epoch) => self.log.store_epoch(file, epoch),
+            DiskJob::Truncate { to, reload } => {
+                let pause = self.snapshots.pause(&mut self.member);
+                self.log.truncate(to, reload, pause);
+            }
+            DiskJob::Install => self.snapshots.install(&mut self.member),
+            DiskJob::ReadLog { .. } => unreachable!("it was seen to above"),
         }
     }
 
@@ -260,6 +389,9 @@ impl Driver {
             self.accept_at_ms = None;
             self.accept(now);
         }
+        if let Some((links, mut turn)) = self.links(now) {
+            links.tick(&mut turn);
+        }
         while let Some(&(_, id)) = self.lingering.front().filter(|(due_ms, _)| *due_ms <= now.mono_ms) {
             self.lingering.pop_front();
             if self.socket(id).is_some() {
@@ -277,7 +409,9 @@ impl Driver {
             if self.log.is_idle() && self.member.formed() > 0 { self.flush_at_ms } else { u64::MAX };
         let linger_ms = self.lingering.front().map_or(u64::MAX, |(due_ms, _)| *due_ms);
         let accept_at_ms = self.accept_at_ms.unwrap_or(u64::MAX);
-        let deadline_ms = self.member.deadline_ms().min(accept_at_ms).min(flush_at_ms).min(linger_ms);
+        let links_ms = self.links.as_ref().map_or(u64::MAX, Links::deadline_ms);
+        let own_ms = accept_at_ms.min(flush_at_ms).min(linger_ms);
+        let deadline_ms = self.member.deadline_ms().min(links_ms).min(own_ms);
         let now_ms = self.clock.now().mono_ms;
         (deadline_ms != u64::MAX).then(|| Duration::from_millis(deadline_ms.saturating_sub(now_ms)))
     }
@@ -472,11 +606,19 @@ impl Driver {
             }
             LogReport::Fenced(reason) => self.admin.fence(reason),
             LogReport::Unfenced => self.admin.unfence(),
+            LogReport::Done(done) => self.member.on_disk(done, now),
+            LogReport::Replaced(done, since) => {
+                self.snapshots.resume(since);
+                self.member.on_disk(done, now);
+            }
         }
     }
 
     /// Sends what is there to send, closes what is to be closed, goes on reading where that was put off.
     fn flush(&mut self, now: Now) {
+        if let Some((links, mut turn)) = self.links(now) {
+            links.flush(&mut turn);
+        }
         while let Some(id) = self.member.next_dirty() {
             self.send(id, now);
             self.serve_again(id);

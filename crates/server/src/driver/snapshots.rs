@@ -1,4 +1,7 @@
 //! Snapshots beside serving: the driver walks the tree in small steps, a thread writes what the walk yields.
+//!
+//! A tree that came from a leader is walked and written in the same way, but then the log thread puts it in the place of
+//! the history in the files. While that thread changes files other than the log it writes, this one is still.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::JoinHandle;
@@ -12,7 +15,7 @@ use tree::WalkId;
 
 use super::Handle;
 use crate::disk::FileDisk;
-use crate::log_thread::LogThread;
+use crate::log_thread::{LogFailure, LogThread};
 
 /// Znodes encoded in one step: about 100 µs, in which nobody is served.
 const STEP_NODES: usize = 512;
@@ -42,36 +45,121 @@ pub struct SnapshotPlan {
     pub purge_every: Option<Duration>,
 }
 
+/// A snapshot of what a leader sent, written but not named.
+pub struct Received {
+    /// The file.
+    pub snapshot: SnapshotWriter<FileDisk>,
+    /// Its last transaction.
+    pub zxid: Zxid,
+    /// For its end.
+    pub digest: Option<SnapshotDigest>,
+    /// For its end.
+    pub last: Option<Zxid>,
+    /// The writing thread does nothing as long as this is there.
+    pub still: Still,
+}
+
+/// Keeps the writing thread still: from [`Self::wait`] until this is dropped.
+#[derive(Debug)]
+pub struct Still {
+    at_rest: Receiver<()>,
+    _go_on: SyncSender<()>,
+}
+
+impl Still {
+    /// Waits until the thread is still.
+    pub fn wait(&self) {
+        // If it is gone it is as still as can be.
+        let _ = self.at_rest.recv();
+    }
+}
+
+/// The thread's half of [`Still`].
+#[derive(Debug)]
+struct Rest {
+    at_rest: SyncSender<()>,
+    go_on: Receiver<()>,
+}
+
+impl Rest {
+    fn new() -> (Self, Still) {
+        let (at_rest, is_at_rest) = sync_channel(1);
+        let (may_go_on, go_on) = sync_channel(1);
+        (Self { at_rest, go_on }, Still { at_rest: is_at_rest, _go_on: may_go_on })
+    }
+
+    /// Is still until the other half is dropped.
+    fn take(self) {
+        // Without the other half nobody waits, and nothing is sent to this one.
+        let _ = self.at_rest.send(());
+        let _ = self.go_on.recv();
+    }
+}
+
+/// What becomes of a snapshot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Purpose {
+    /// It shortens the next start.
+    Start,
+    /// It is the history from now on.
+    Install,
+}
+
 enum Work {
     Begin {
+        number: u64,
         zxid: Zxid,
         sessions: Vec<(SessionId, i32)>,
         acls: Vec<(i64, AclList)>,
     },
     Nodes(Vec<u8>),
-    Finish {
-        zxid: Zxid,
-        digest: u64,
-    },
+    Finish(End),
     /// The last nodes and the end, where the thread was behind.
-    Last {
-        nodes: Vec<u8>,
-        zxid: Zxid,
-        digest: u64,
-    },
+    Last(Vec<u8>, End),
+    /// Whatever is being written is given up.
+    GiveUp,
+    /// The same, and then nothing is done for a while.
+    Rest(Rest),
 }
 
-enum Report {
+/// How a snapshot ends.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    zxid: Zxid,
+    digest: u64,
+    purpose: Purpose,
+}
+
+/// What came of the snapshot with this number.
+struct Report {
+    number: u64,
+    outcome: Outcome,
+}
+
+enum Outcome {
     Done { bytes: u64, millis: u128 },
+    Received(Box<Received>),
     Failed(DiskError),
+}
+
+/// What the thread is told to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Task {
+    Idle,
+    Write {
+        /// Counted up: what is reported of an earlier one is of no interest.
+        number: u64,
+        purpose: Purpose,
+    },
+    /// Until [`Snapshots::resume`].
+    Rest,
 }
 
 /// A snapshot being walked.
 #[derive(Clone, Copy, Debug)]
 struct Walk {
     id: WalkId,
-    zxid: Zxid,
-    digest: u64,
+    end: End,
     walked: bool,
 }
 
@@ -85,7 +173,9 @@ pub struct Snapshots {
     /// Encoded and not handed over: collected, or refused because the thread is behind.
     chunk: Vec<u8>,
     held: Option<Work>,
-    writing: bool,
+    task: Task,
+    /// How many were begun.
+    begun: u64,
     since: SinceSnapshot,
     /// Drawn anew for each snapshot.
     random: u64,
@@ -108,7 +198,7 @@ impl Snapshots {
     ) -> std::io::Result<Self> {
         let (work, inbox) = sync_channel(CHUNKS_MAX);
         let (outbox, reports) = channel();
-        let writer = Writer { plan: plan.clone(), disk, handle, inbox, outbox, current: None };
+        let writer = Writer { plan: plan.clone(), disk, handle, inbox, outbox, number: 0, current: None };
         let thread = std::thread::Builder::new().name("snapshot".into()).spawn(move || writer.run())?;
         Ok(Self {
             plan,
@@ -118,7 +208,8 @@ impl Snapshots {
             walk: None,
             chunk: Vec::new(),
             held: None,
-            writing: false,
+            task: Task::Idle,
+            begun: 0,
             since,
             random: seed,
         })
@@ -136,22 +227,26 @@ impl Snapshots {
     }
 
     /// One step: begins a snapshot that is due, or walks on.
-    pub(super) fn step(&mut self, member: &mut Member, log: &mut LogThread) {
+    ///
+    /// # Errors
+    /// [`LogFailure::Install`]
+    pub(super) fn step(&mut self, member: &mut Member, log: &mut LogThread) -> Result<(), LogFailure> {
         while let Ok(report) = self.reports.try_recv() {
-            self.on_report(report, member);
+            self.on_report(report, member, log)?;
         }
-        if !self.writing && self.plan.policy.is_due(self.since, self.random) {
+        if self.task == Task::Idle && self.plan.policy.is_due(self.since, self.random) {
             self.begin(member, log);
         }
-        if !self.hand_over() {
-            return;
+        if self.hand_over() {
+            self.walk_on(member);
         }
-        let Some(walk) = &mut self.walk else { return };
-        if walk.walked {
-            return;
-        }
+        Ok(())
+    }
+
+    fn walk_on(&mut self, member: &mut Member) {
+        let Some(walk) = self.walk.as_mut().filter(|walk| !walk.walked) else { return };
         walk.walked = member.core_mut().tree_mut().snapshot_step(walk.id, STEP_NODES, &mut self.chunk);
-        let Walk { zxid, digest, walked, .. } = *walk;
+        let Walk { end, walked, .. } = *walk;
         if walked || self.chunk.len() >= CHUNK_BYTES {
             let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_BYTES * 5 / 4));
             self.give(Work::Nodes(chunk));
@@ -159,21 +254,75 @@ impl Snapshots {
         if walked {
             self.chunk = Vec::new();
             self.walk = None;
-            self.give(Work::Finish { zxid, digest });
+            self.give(Work::Finish(end));
         }
     }
 
     fn begin(&mut self, member: &mut Member, log: &mut LogThread) {
-        self.writing = true;
         self.since = SinceSnapshot { snapshot_bytes: self.since.snapshot_bytes, ..SinceSnapshot::default() };
         self.random =
             self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         log.roll();
         member.core_mut().metrics.snap_count.inc();
+        self.start_walk(member, Purpose::Start);
+    }
+
+    fn start_walk(&mut self, member: &mut Member, purpose: Purpose) {
+        self.begun += 1;
+        let number = self.begun;
+        self.task = Task::Write { number, purpose };
         let (id, head) = member.core_mut().tree_mut().snapshot_begin();
         tracing::info!(zxid = %head.zxid, "Snapshotting");
-        self.walk = Some(Walk { id, zxid: head.zxid, digest: head.digest, walked: false });
-        self.give(Work::Begin { zxid: head.zxid, sessions: head.sessions, acls: head.acls });
+        let end = End { zxid: head.zxid, digest: head.digest, purpose };
+        self.walk = Some(Walk { id, end, walked: false });
+        self.give(Work::Begin { number, zxid: head.zxid, sessions: head.sessions, acls: head.acls });
+    }
+
+    /// The tree in memory is another one, which came from a leader. A walk that is under way went over the one before, and
+    /// ended with it; until [`Self::install`] nothing of the new one may get among the files of the old.
+    pub(super) fn tree_replaced(&mut self) {
+        self.drop_walk();
+        self.insist(Work::GiveUp);
+        self.task = Task::Rest;
+    }
+
+    /// Writes the tree that came from a leader, and has it put in the place of the history in the files.
+    pub(super) fn install(&mut self, member: &mut Member) {
+        self.start_walk(member, Purpose::Install);
+    }
+
+    /// Gives up what is being written; then the thread does nothing as long as the result is there, and afterwards
+    /// [`Self::resume`] tells that it may be given something again.
+    pub(super) fn pause(&mut self, member: &mut Member) -> Still {
+        if let Some(walk) = &self.walk {
+            member.core_mut().tree_mut().snapshot_end(walk.id);
+        }
+        self.drop_walk();
+        let (rest, still) = Rest::new();
+        self.insist(Work::Rest(rest));
+        self.task = Task::Rest;
+        still
+    }
+
+    /// The history in the files is another one; `since` says what it comes to.
+    pub(super) fn resume(&mut self, since: Option<SinceSnapshot>) {
+        self.task = Task::Idle;
+        self.since = since.unwrap_or(self.since);
+    }
+
+    fn drop_walk(&mut self) {
+        self.walk = None;
+        self.held = None;
+        // Znodes of this walk at the front of the next snapshot would make that one worthless.
+        self.chunk.clear();
+    }
+
+    /// Gives the thread something that may not wait for its turn. This waits until one chunk is written, if the thread
+    /// is behind: the member serves nobody meanwhile.
+    fn insist(&mut self, work: Work) {
+        if self.work.as_ref().is_none_or(|sender| sender.send(work).is_err()) {
+            tracing::error!("the snapshot thread is gone");
+        }
     }
 
     /// Hands over what was held back. `false`: the thread is still behind.
@@ -190,8 +339,8 @@ impl Snapshots {
     /// Gives the thread something to write. Behind something held back, it is held back as well: nodes and the end
     /// come together.
     fn give(&mut self, work: Work) {
-        if let (Some(Work::Nodes(nodes)), &Work::Finish { zxid, digest }) = (&mut self.held, &work) {
-            self.held = Some(Work::Last { nodes: std::mem::take(nodes), zxid, digest });
+        if let (Some(Work::Nodes(nodes)), &Work::Finish(end)) = (&mut self.held, &work) {
+            self.held = Some(Work::Last(std::mem::take(nodes), end));
             return;
         }
         let Some(sender) = &self.work else { return };
@@ -202,34 +351,49 @@ impl Snapshots {
         }
     }
 
-    fn on_report(&mut self, report: Report, member: &mut Member) {
-        self.writing = false;
-        match report {
-            Report::Done { bytes, millis } => {
+    fn on_report(&mut self, report: Report, member: &mut Member, log: &LogThread) -> Result<(), LogFailure> {
+        let Report { number, outcome } = report;
+        let purpose = match self.task {
+            Task::Write { number: current, purpose } if current == number => purpose,
+            Task::Idle | Task::Write { .. } | Task::Rest => return Ok(()),
+        };
+        match outcome {
+            Outcome::Done { bytes, millis } => {
+                self.task = Task::Idle;
                 self.since.snapshot_bytes = bytes;
                 let millis = i64::try_from(millis).unwrap_or(i64::MAX);
                 member.core_mut().metrics.snapshottime.add(millis);
             }
-            Report::Failed(error) => {
+            Outcome::Received(received) => {
+                self.task = Task::Rest;
+                log.install(*received);
+            }
+            Outcome::Failed(error) => {
                 member.core_mut().metrics.snapshot_error_count.inc();
-                if let Some(walk) = self.walk.take() {
+                if purpose == Purpose::Install {
+                    return Err(LogFailure::Install(error));
+                }
+                if let Some(walk) = &self.walk {
                     member.core_mut().tree_mut().snapshot_end(walk.id);
                 }
-                self.held = None;
-                // Znodes of this walk at the front of the next snapshot would make that one worthless.
-                self.chunk.clear();
+                self.drop_walk();
+                self.task = Task::Idle;
                 tracing::error!(%error, "no snapshot was written; the log grows until one is");
             }
         }
+        Ok(())
     }
 
     /// Gives up what is being written and ends the thread.
-    pub(super) fn stop(mut self, member: &mut Member) {
-        if let Some(walk) = self.walk.take() {
+    pub(super) fn stop(self, member: &mut Member) {
+        let Self { work, reports, thread, walk, .. } = self;
+        if let Some(walk) = walk {
             member.core_mut().tree_mut().snapshot_end(walk.id);
         }
-        self.work = None;
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+        // The thread may be still until what it reported is gone.
+        drop(reports);
+        drop(work);
+        if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the snapshot thread panicked");
         }
     }
@@ -242,6 +406,8 @@ struct Writer {
     handle: Handle,
     inbox: Receiver<Work>,
     outbox: Sender<Report>,
+    /// Of the newest snapshot.
+    number: u64,
     current: Option<Current>,
 }
 
@@ -276,19 +442,29 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        if let Some(current) = self.current.take() {
-            current.snapshot.abandon();
-        }
+        self.drop_current();
     }
 
     fn write(&mut self, work: Work) -> Result<(), DiskError> {
         match work {
-            Work::Begin { zxid, sessions, acls } => self.begin(zxid, &sessions, &acls),
+            Work::Begin { number, zxid, sessions, acls } => {
+                self.number = number;
+                self.begin(zxid, &sessions, &acls)
+            }
             Work::Nodes(nodes) => self.push(&nodes),
-            Work::Finish { zxid, digest } => self.finish(zxid, digest),
-            Work::Last { nodes, zxid, digest } => {
+            Work::Finish(end) => self.finish(end),
+            Work::Last(nodes, end) => {
                 self.push(&nodes)?;
-                self.finish(zxid, digest)
+                self.finish(end)
+            }
+            Work::GiveUp => {
+                self.drop_current();
+                Ok(())
+            }
+            Work::Rest(rest) => {
+                self.drop_current();
+                rest.take();
+                Ok(())
             }
         }
     }
@@ -321,27 +497,41 @@ impl Writer {
         self.current.as_mut().map_or(Ok(()), |current| current.snapshot.push(nodes))
     }
 
-    fn finish(&mut self, zxid: Zxid, digest: u64) -> Result<(), DiskError> {
+    fn finish(&mut self, End { zxid, digest, purpose }: End) -> Result<(), DiskError> {
         let Some(Current { snapshot, started }) = self.current.take() else { return Ok(()) };
         let digest =
             self.plan.digest.then(|| SnapshotDigest { zxid, version: 2, digest: digest.cast_signed() });
-        let (name, bytes) = snapshot.finish(digest, self.plan.last_zxid.then_some(zxid))?;
+        let last = self.plan.last_zxid.then_some(zxid);
+        if purpose == Purpose::Install {
+            let (rest, still) = Rest::new();
+            let received = Received { snapshot, zxid, digest, last, still };
+            self.tell(Outcome::Received(Box::new(received)));
+            // The driver hears of it at once and not when this thread goes on.
+            self.handle.wake();
+            rest.take();
+            return Ok(());
+        }
+        let (name, bytes) = snapshot.finish(digest, last)?;
         let millis = started.elapsed().as_millis();
         tracing::info!(name, bytes, millis, "Snapshot taken");
-        self.tell(Report::Done { bytes, millis });
+        self.tell(Outcome::Done { bytes, millis });
         Ok(())
     }
 
     fn give_up(&mut self, error: DiskError) {
+        self.drop_current();
+        self.tell(Outcome::Failed(error));
+    }
+
+    fn drop_current(&mut self) {
         if let Some(current) = self.current.take() {
             current.snapshot.abandon();
         }
-        self.tell(Report::Failed(error));
     }
 
-    fn tell(&self, report: Report) {
+    fn tell(&self, outcome: Outcome) {
         // The driver may have stopped listening; then nobody needs to know.
-        let _ = self.outbox.send(report);
+        let _ = self.outbox.send(Report { number: self.number, outcome });
     }
 
     fn purge(&self) {
@@ -363,18 +553,19 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::driver::Loop;
+    use crate::log_thread::LogPlan;
     use member::{CleanerOptions, Core, CoreOptions, Front, FrontOptions, ThrottleOptions};
+    use store::{RecoverOptions, log::LogOptions};
     use tree::{Tree, TreeOptions, auth::AuthOptions, prepare};
+
+    fn tree_options() -> TreeOptions {
+        TreeOptions { hash_seed: 1, extended_types: false, emulate_353_ttl: false, digest: true }
+    }
 
     fn member() -> Member {
         let prepare = prepare::Options::default();
         let core = CoreOptions { prepare, tick_ms: 2000, session_sid: 1, cleaner: CleanerOptions::default() };
-        let tree = Tree::new(TreeOptions {
-            hash_seed: 1,
-            extended_types: false,
-            emulate_353_ttl: false,
-            digest: true,
-        });
+        let tree = Tree::new(tree_options());
         let front = FrontOptions {
             session_timeout_min_ms: 4000,
             session_timeout_max_ms: 40_000,
@@ -394,8 +585,7 @@ mod tests {
         Member::new(Core::new(tree, core, now), Front::new(front, AuthOptions::default(), 1))
     }
 
-    #[test]
-    fn what_a_failed_snapshot_has_walked_is_not_in_the_next_one() {
+    fn snapshots() -> (Snapshots, LogThread) {
         let plan = SnapshotPlan {
             dirs: Dirs::new("/nowhere", "/nowhere"),
             options: SnapshotOptions::default(),
@@ -406,17 +596,65 @@ mod tests {
             purge_every: None,
         };
         let handle = Loop::new().unwrap().handle();
-        let mut snapshots = Snapshots::start(plan, FileDisk, handle, SinceSnapshot::default(), 1).unwrap();
+        let log = LogPlan {
+            dirs: plan.dirs.clone(),
+            log: LogOptions { prealloc_bytes: 0, ..LogOptions::default() },
+            warn_after: Duration::from_secs(1),
+            recover: RecoverOptions::default(),
+            tree: tree_options(),
+        };
+        let log = LogThread::start(log, Zxid::ZERO, handle.clone()).unwrap();
+        (Snapshots::start(plan, FileDisk, handle, SinceSnapshot::default(), 1).unwrap(), log)
+    }
+
+    fn failed(number: u64) -> Report {
+        let error = DiskError::NoSpace { path: "/nowhere/snapshot.0".into() };
+        Report { number, outcome: Outcome::Failed(error) }
+    }
+
+    #[test]
+    fn what_a_failed_snapshot_has_walked_is_not_in_the_next_one() {
+        let (mut snapshots, log) = snapshots();
         let mut member = member();
         let (id, head) = member.core_mut().tree_mut().snapshot_begin();
-        snapshots.walk = Some(Walk { id, zxid: head.zxid, digest: head.digest, walked: false });
-        snapshots.writing = true;
+        let purpose = Purpose::Start;
+        let end = End { zxid: head.zxid, digest: head.digest, purpose };
+        snapshots.walk = Some(Walk { id, end, walked: false });
+        snapshots.task = Task::Write { number: 7, purpose };
         member.core_mut().tree_mut().snapshot_step(id, 1, &mut snapshots.chunk);
         assert!(!snapshots.chunk.is_empty(), "less than a chunk stays here");
-        let error = DiskError::NoSpace { path: "/nowhere/snapshot.0".into() };
-        snapshots.on_report(Report::Failed(error), &mut member);
+        snapshots.on_report(failed(6), &mut member, &log).unwrap();
+        assert!(snapshots.wants_step(), "an earlier one is over");
+        snapshots.on_report(failed(7), &mut member, &log).unwrap();
         assert!(snapshots.chunk.is_empty());
-        assert!(!snapshots.writing && !snapshots.wants_step());
+        assert!(snapshots.task == Task::Idle && !snapshots.wants_step());
         snapshots.stop(&mut member);
+        log.stop().unwrap();
+    }
+
+    #[test]
+    fn what_a_leader_sent_must_become_durable() {
+        let (mut snapshots, log) = snapshots();
+        let mut member = member();
+        snapshots.install(&mut member);
+        assert!(matches!(snapshots.on_report(failed(1), &mut member, &log), Err(LogFailure::Install(_))));
+        snapshots.stop(&mut member);
+        log.stop().unwrap();
+    }
+
+    #[test]
+    fn the_thread_is_still_until_it_is_let_go() {
+        let (mut snapshots, log) = snapshots();
+        let mut member = member();
+        let still = snapshots.pause(&mut member);
+        still.wait();
+        assert!(snapshots.task == Task::Rest);
+        drop(still);
+        let still = snapshots.pause(&mut member);
+        still.wait();
+        snapshots.resume(None);
+        drop(still);
+        snapshots.stop(&mut member);
+        log.stop().unwrap();
     }
 }

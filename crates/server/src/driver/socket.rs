@@ -139,7 +139,7 @@ impl Socket {
 }
 
 /// Writes what stands behind `sent` until the sink takes no more. Returns how much is sent then.
-fn write_from(sink: &mut impl io::Write, out: &[u8], mut sent: usize) -> io::Result<usize> {
+pub(super) fn write_from(sink: &mut impl io::Write, out: &[u8], mut sent: usize) -> io::Result<usize> {
     while let Some(rest) = out.get(sent..).filter(|rest| !rest.is_empty()) {
         match sink.write(rest) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -153,7 +153,7 @@ fn write_from(sink: &mut impl io::Write, out: &[u8], mut sent: usize) -> io::Res
 }
 
 /// Removes the first `sent` bytes if they are the greater part. Returns how many of them are still there.
-fn shed(out: &mut Vec<u8>, sent: usize) -> usize {
+pub(super) fn shed(out: &mut Vec<u8>, sent: usize) -> usize {
     if sent < out.len().div_ceil(2) {
         return sent;
     }

@@ -1,0 +1,457 @@
+//! Connections with other members: one kind of socket for both ports, bytes in and bytes out.
+//!
+//! The member cuts packets itself and says which links have something to send; who talks to whom, and when, is its
+//! business. Here are the sockets, the listeners of both ports, and the calls under way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read as _};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use member::ensemble::{Address, LinkId, Port};
+use member::{Member, Now};
+use mio::event::Event;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use socket2::SockRef;
+
+use super::calls::{Bind, Calls, News};
+use super::socket::{shed, write_from};
+use super::{ACCEPT_PAUSE_MS, ACCEPTS_MAX, DriverError, Handle};
+
+/// Tokens from here on are links, by their id.
+const LINKS: usize = 1 << 48;
+/// Tokens from here on are listeners of the election port.
+const ELECTION: usize = 1 << 56;
+/// Tokens from here on are listeners of the quorum port.
+const QUORUM: usize = 1 << 57;
+/// Tokens from here on are not of this module.
+const END: usize = 1 << 58;
+
+/// What one link may hand in or send in one turn, before the others have theirs.
+const TURN_BYTES: usize = 1 << 20;
+
+/// How much longer than it should a call may take: a name that nobody answers for is not cut short.
+const CALL_SLACK_MS: u64 = 500;
+
+/// Callers at places nobody knows have the names of all members looked up, but not more often than this.
+const LOOK_UP_PAUSE_MS: u64 = 1000;
+
+/// What is configured about ports and sockets.
+#[derive(Clone, Debug)]
+pub struct LinkOptions {
+    /// This member's election addresses.
+    pub election: Vec<Address>,
+    /// This member's quorum addresses.
+    pub quorum: Vec<Address>,
+    /// Where all the others are, to tell their callers from strangers.
+    pub others: Vec<Address>,
+    /// `quorumListenOnAllIPs`
+    pub on_all: bool,
+    /// `electionPortBindRetry`; `None` is for ever.
+    pub election_tries: Option<u32>,
+    /// `tcpKeepAlive`
+    pub keep_alive: bool,
+    /// `leader.nodelay`
+    pub leader_nodelay: bool,
+    /// `follower.nodelay`
+    pub follower_nodelay: bool,
+}
+
+/// What one turn of the loop has at hand.
+pub(super) struct Turn<'a> {
+    pub(super) member: &'a mut Member,
+    pub(super) registry: &'a Registry,
+    pub(super) scratch: &'a mut [u8],
+    pub(super) now: Now,
+}
+
+/// Whose event it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Ear {
+    Listener(Port, usize),
+    Link(LinkId),
+}
+
+impl Ear {
+    /// `None` is not of this module.
+    pub(super) fn of(Token(token): Token) -> Option<Self> {
+        match token {
+            QUORUM..END => Some(Self::Listener(Port::Quorum, token - QUORUM)),
+            ELECTION..QUORUM => Some(Self::Listener(Port::Election, token - ELECTION)),
+            LINKS..ELECTION => Some(Self::Link(LinkId(u64::try_from(token - LINKS).ok()?))),
+            _ => None,
+        }
+    }
+
+    fn token(self) -> Token {
+        Token(match self {
+            Self::Listener(Port::Quorum, at) => QUORUM + at,
+            Self::Listener(Port::Election, at) => ELECTION + at,
+            Self::Link(LinkId(id)) => LINKS + usize::try_from(id).expect("a link's id fits a pointer"),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Link {
+    stream: TcpStream,
+    /// How much of the output was sent and still stands at its front.
+    sent: usize,
+    /// The kernel may hold more bytes: the last read did not exhaust it.
+    readable: bool,
+    /// The peer closed its sending side, or the connection broke: behind what the kernel holds comes the end.
+    end_ahead: bool,
+    /// It stands in the list for the next turn.
+    again: bool,
+}
+
+/// See the module.
+pub(super) struct Links {
+    options: LinkOptions,
+    calls: Calls,
+    /// Calls under way, and when they are given up.
+    calling: BTreeMap<LinkId, (Port, u64)>,
+    links: BTreeMap<LinkId, Link>,
+    election: Vec<TcpListener>,
+    quorum: Vec<TcpListener>,
+    /// Counts the times the quorum port was opened or closed: what a bind before that came to is of no use.
+    quorum_attempt: u64,
+    /// Links that have more for the next turn.
+    again: Vec<LinkId>,
+    /// When to accept again: more waited than one turn takes, or there was no descriptor.
+    accept_at_ms: Option<u64>,
+    /// Where members are known to be.
+    places: BTreeSet<IpAddr>,
+    looked_up_ms: u64,
+}
+
+impl Links {
+    /// Starts to listen on the election port.
+    pub(super) fn start(options: LinkOptions, handle: Handle, now: Now) -> Self {
+        let calls = Calls::new(handle);
+        let bind = Bind {
+            addresses: options.election.clone(),
+            on_all: options.on_all,
+            tries: options.election_tries,
+        };
+        calls.listen(Port::Election, 0, bind);
+        calls.look_up(options.others.clone());
+        Self {
+            options,
+            calls,
+            calling: BTreeMap::new(),
+            links: BTreeMap::new(),
+            election: Vec::new(),
+            quorum: Vec::new(),
+            quorum_attempt: 0,
+            again: Vec::new(),
+            accept_at_ms: None,
+            places: BTreeSet::new(),
+            looked_up_ms: now.mono_ms,
+        }
+    }
+
+    /// Calls a member.
+    pub(super) fn dial(
+        &mut self,
+        link: LinkId,
+        port: Port,
+        addresses: Vec<Address>,
+        timeout_ms: u64,
+        now: Now,
+    ) {
+        let until_ms = now.mono_ms.saturating_add(timeout_ms).saturating_add(CALL_SLACK_MS);
+        self.calling.insert(link, (port, until_ms));
+        self.calls.call(link, addresses, Duration::from_millis(timeout_ms));
+    }
+
+    /// Forgets a link, whatever state it is in.
+    pub(super) fn close(&mut self, link: LinkId, registry: &Registry) {
+        self.calling.remove(&link);
+        if let Some(mut link) = self.links.remove(&link)
+            && let Err(error) = registry.deregister(&mut link.stream)
+        {
+            tracing::debug!(%error, "a link was not registered");
+        }
+    }
+
+    /// Opens the quorum port, or closes it.
+    pub(super) fn listen(&mut self, open: bool) {
+        self.quorum_attempt += 1;
+        // Dropping a listener takes it out of the poll as well.
+        self.quorum.clear();
+        if open {
+            let Self { quorum_attempt, options, .. } = self;
+            let bind = Bind { addresses: options.quorum.clone(), on_all: options.on_all, tries: Some(1) };
+            self.calls.listen(Port::Quorum, *quorum_attempt, bind);
+        }
+    }
+
+    /// Takes in what the calling threads have found out.
+    ///
+    /// # Errors
+    /// [`DriverError::ElectionPort`]
+    pub(super) fn hear(&mut self, turn: &mut Turn<'_>) -> Result<(), DriverError> {
+        while let Some(news) = self.calls.next() {
+            match news {
+                News::Resolved { host, addresses } => {
+                    self.places.extend(addresses.iter().map(IpAddr::to_canonical));
+                    turn.member.link_resolved(&host, &addresses);
+                }
+                News::Called { link, stream } => self.on_called(link, stream, turn),
+                News::Bound { port, attempt, listeners } => {
+                    if port == Port::Election || attempt == self.quorum_attempt {
+                        self.on_bound(port, listeners, turn)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn on_called(&mut self, link: LinkId, stream: io::Result<std::net::TcpStream>, turn: &mut Turn<'_>) {
+        // It may have been given up meanwhile.
+        let Some((port, _)) = self.calling.remove(&link) else { return };
+        let nodelay = port == Port::Election || self.options.follower_nodelay;
+        let taken = stream
+            .and_then(|stream| self.take_in(link, port, TcpStream::from_std(stream), nodelay, turn.registry));
+        match taken {
+            Ok(()) => turn.member.link_opened(link, turn.now),
+            Err(error) => {
+                tracing::debug!(?port, %error, "a call to a member failed");
+                turn.member.link_lost(link, turn.now);
+            }
+        }
+    }
+
+    fn on_bound(
+        &mut self,
+        port: Port,
+        listeners: io::Result<Vec<std::net::TcpListener>>,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), DriverError> {
+        let registered = listeners.and_then(|listeners| {
+            let mut registered = Vec::new();
+            for (at, listener) in listeners.into_iter().enumerate() {
+                let mut listener = TcpListener::from_std(listener);
+                turn.registry.register(&mut listener, Ear::Listener(port, at).token(), Interest::READABLE)?;
+                tracing::info!(?port, address = ?listener.local_addr().ok(), "listening for other members");
+                registered.push(listener);
+            }
+            Ok(registered)
+        });
+        match (port, registered) {
+            (Port::Election, Ok(listeners)) => self.election = listeners,
+            (Port::Quorum, Ok(listeners)) => self.quorum = listeners,
+            (Port::Election, Err(error)) => return Err(DriverError::ElectionPort(error)),
+            (Port::Quorum, Err(error)) => {
+                tracing::error!(
+                    %error,
+                    "cannot listen on the quorum port, so another member has to lead; stop whatever uses the port"
+                );
+                turn.member.quorum_port_failed(turn.now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sees to an event.
+    pub(super) fn on_event(&mut self, ear: Ear, event: &Event, turn: &mut Turn<'_>) {
+        match ear {
+            Ear::Listener(port, at) => self.accept(port, at, turn),
+            Ear::Link(id) => {
+                let Some(link) = self.links.get_mut(&id) else { return };
+                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    link.readable = true;
+                    // No later edge tells of the end, so that a short read must not be taken for the last.
+                    link.end_ahead |= event.is_read_closed() || event.is_error();
+                    self.serve(id, turn);
+                }
+                if event.is_writable() {
+                    self.send(id, turn);
+                }
+            }
+        }
+    }
+
+    /// Goes on with what was more than one turn's worth.
+    pub(super) fn go_on(&mut self, turn: &mut Turn<'_>) {
+        for id in std::mem::take(&mut self.again) {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.again = false;
+            }
+            self.serve(id, turn);
+            self.send(id, turn);
+        }
+    }
+
+    /// Sends what the member has for links, and reads on where it wants to again.
+    pub(super) fn flush(&mut self, turn: &mut Turn<'_>) {
+        while let Some(id) = turn.member.next_dirty_link() {
+            self.send(id, turn);
+            self.see_to_rest(id, turn);
+        }
+    }
+
+    /// Time has passed.
+    pub(super) fn tick(&mut self, turn: &mut Turn<'_>) {
+        let now_ms = turn.now.mono_ms;
+        if self.accept_at_ms.is_some_and(|at_ms| at_ms <= now_ms) {
+            self.accept_at_ms = None;
+            for port in [Port::Election, Port::Quorum] {
+                for at in 0..self.listeners(port).len() {
+                    self.accept(port, at, turn);
+                }
+            }
+        }
+        let due = |(_, (_, until_ms)): &(&LinkId, &(Port, u64))| *until_ms <= now_ms;
+        let due: Vec<_> = self.calling.iter().filter(due).map(|(link, _)| *link).collect();
+        for link in due {
+            self.calling.remove(&link);
+            turn.member.link_lost(link, turn.now);
+        }
+    }
+
+    /// When [`Self::tick`] has something to do, in monotonic milliseconds; 0 if the next turn has.
+    pub(super) fn deadline_ms(&self) -> u64 {
+        if !self.again.is_empty() {
+            return 0;
+        }
+        let calls = self.calling.values().map(|(_, until_ms)| *until_ms).min();
+        calls.unwrap_or(u64::MAX).min(self.accept_at_ms.unwrap_or(u64::MAX))
+    }
+
+    fn listeners(&self, port: Port) -> &[TcpListener] {
+        match port {
+            Port::Election => &self.election,
+            Port::Quorum => &self.quorum,
+        }
+    }
+
+    fn accept(&mut self, port: Port, at: usize, turn: &mut Turn<'_>) {
+        for _ in 0..ACCEPTS_MAX {
+            let Some(listener) = self.listeners(port).get(at) else { return };
+            match listener.accept() {
+                Ok((stream, peer)) => self.on_caller(port, stream, peer, turn),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    tracing::warn!(%error, "a member cannot be accepted; raise the limit of open files");
+                    self.accept_at_ms = Some(turn.now.mono_ms + ACCEPT_PAUSE_MS);
+                    return;
+                }
+            }
+        }
+        // The edge was used up, the queue was not.
+        self.accept_at_ms = Some(turn.now.mono_ms);
+    }
+
+    fn on_caller(&mut self, port: Port, stream: TcpStream, peer: SocketAddr, turn: &mut Turn<'_>) {
+        let now_ms = turn.now.mono_ms;
+        let is_known = self.places.contains(&peer.ip().to_canonical());
+        if !is_known && now_ms >= self.looked_up_ms.saturating_add(LOOK_UP_PAUSE_MS) {
+            self.looked_up_ms = now_ms;
+            self.calls.look_up(self.options.others.clone());
+        }
+        let Some(link) = turn.member.link_accepted(port, peer, turn.now) else { return };
+        let nodelay = port == Port::Election || self.options.leader_nodelay;
+        match self.take_in(link, port, stream, nodelay, turn.registry) {
+            // A member has spoken already. Where too many wait, the silent ones have to go.
+            Ok(()) => self.serve(link, turn),
+            Err(error) => {
+                tracing::warn!(%peer, %error, "a connection of a member cannot be served");
+                turn.member.link_lost(link, turn.now);
+            }
+        }
+    }
+
+    fn take_in(
+        &mut self,
+        link: LinkId,
+        port: Port,
+        mut stream: TcpStream,
+        nodelay: bool,
+        registry: &Registry,
+    ) -> io::Result<()> {
+        stream.set_nodelay(nodelay)?;
+        if port == Port::Election && self.options.keep_alive {
+            SockRef::from(&stream).set_keepalive(true)?;
+        }
+        registry.register(&mut stream, Ear::Link(link).token(), Interest::READABLE | Interest::WRITABLE)?;
+        self.links.insert(link, Link { stream, sent: 0, readable: true, end_ahead: false, again: false });
+        Ok(())
+    }
+
+    /// Hands in what came, as long as the member wants it and for one turn at most.
+    fn serve(&mut self, id: LinkId, turn: &mut Turn<'_>) {
+        let mut taken = 0;
+        while taken < TURN_BYTES && turn.member.link_wants_input(id) {
+            let Some(link) = self.links.get_mut(&id).filter(|link| link.readable) else { return };
+            match link.stream.read(turn.scratch) {
+                Ok(0) => return self.lose(id, turn),
+                Ok(n) => {
+                    link.readable = n == turn.scratch.len() || link.end_ahead;
+                    taken += n;
+                    turn.member.link_receive(id, &turn.scratch[..n], turn.now);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => link.readable = false,
+                Err(error) => {
+                    tracing::debug!(%error, "a link broke");
+                    return self.lose(id, turn);
+                }
+            }
+        }
+        self.see_to_rest(id, turn);
+    }
+
+    /// Sends as much as the kernel takes, and for one turn at most: a snapshot comes piece by piece as long as there
+    /// is room.
+    fn send(&mut self, id: LinkId, turn: &mut Turn<'_>) {
+        let mut gone = 0;
+        while let Some(link) = self.links.get_mut(&id)
+            && let Some(out) = turn.member.link_output(id)
+            && !out.is_empty()
+        {
+            if gone >= TURN_BYTES {
+                return self.put_off(id);
+            }
+            let before = link.sent;
+            match write_from(&mut link.stream, out, before) {
+                Ok(sent) => {
+                    gone += sent - before;
+                    let done = sent == out.len();
+                    link.sent = shed(out, sent);
+                    if !done {
+                        return;
+                    }
+                    turn.member.link_sent(id, turn.now);
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a link broke");
+                    return self.lose(id, turn);
+                }
+            }
+        }
+    }
+
+    fn lose(&mut self, id: LinkId, turn: &mut Turn<'_>) {
+        self.close(id, turn.registry);
+        turn.member.link_lost(id, turn.now);
+    }
+
+    /// Puts a link that has more to hand in off to the next turn. A paused one comes back when it is dirty.
+    fn see_to_rest(&mut self, id: LinkId, turn: &mut Turn<'_>) {
+        if self.links.get(&id).is_some_and(|link| link.readable) && turn.member.link_wants_input(id) {
+            self.put_off(id);
+        }
+    }
+
+    fn put_off(&mut self, id: LinkId) {
+        if let Some(link) = self.links.get_mut(&id).filter(|link| !link.again) {
+            link.again = true;
+            self.again.push(id);
+        }
+    }
+}
