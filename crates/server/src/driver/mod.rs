@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use member::ensemble::{DiskJob, Halt, Observation, Order};
+use member::ensemble::{DiskJob, Halt, Observation, Order, Role};
 use member::{ConnId, Member, Now};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
@@ -322,17 +322,18 @@ impl Driver {
     }
 
     /// What happened becomes a line in the log.
-    fn on_observation(&mut self, observation: &Observation) {
+    fn on_observation(&mut self, observation: &Observation, now: Now) {
         if let Observation::SnapshotReceived { .. } = observation {
             self.snapshots.tree_replaced();
         }
+        self.admin.on_observation(observation, now);
         observations::tell(observation);
     }
 
     /// Does what the member asks for.
     fn carry_out(&mut self, now: Now) -> Result<(), DriverError> {
         while let Some(observation) = self.member.next_observation() {
-            self.on_observation(&observation);
+            self.on_observation(&observation, now);
         }
         while let Some(order) = self.member.next_order() {
             let links = self.links.as_mut().expect("only a member of an ensemble asks for anything");
@@ -355,9 +356,7 @@ impl Driver {
             let reader = self.log_reader.as_ref().expect("only a leader reads for learners");
             return reader.read(link, after, upto);
         }
-        if let Some(batch) = self.member.take_batch() {
-            self.log.write(batch);
-        }
+        self.write_batch();
         match job {
             DiskJob::StoreEpoch(file, epoch) => self.log.store_epoch(file, epoch),
             DiskJob::Truncate { to, reload } => {
@@ -581,14 +580,19 @@ impl Driver {
         let full = self.config.max_batch_size.and_then(|max| usize::try_from(max).ok());
         let due = now.mono_ms >= self.flush_at_ms || full.is_some_and(|full| self.member.formed() >= full);
         let small = self.answered && self.member.formed() < SMALL_BATCH;
-        if self.log.is_idle()
-            && due
-            && !small
-            && let Some(batch) = self.member.take_batch()
-        {
+        if self.log.is_idle() && due && !small && self.write_batch() {
             self.flush_at_ms = now.mono_ms.saturating_add(self.flush_delay_ms);
-            self.log.write(batch);
         }
+    }
+
+    /// Gives the log thread the batch formed so far, if there is one.
+    fn write_batch(&mut self) -> bool {
+        let Some(batch) = self.member.take_batch() else { return false };
+        if self.member.role() == Role::Leading {
+            self.admin.on_proposals(&batch);
+        }
+        self.log.write(batch);
+        true
     }
 
     fn on_log_report(&mut self, report: LogReport, now: Now) {

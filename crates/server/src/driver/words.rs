@@ -6,18 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admin::status::{
-    Bucket, ConfigView, Connection, ConnectionExpiry, DirectorySizes, Environment, Gauges, GlobalSessions,
-    Mode, NamespaceQuota, SessionDump, Status, WatchSummary, ZxidDigest,
+    Bucket, ConfigView, Connection, ConnectionExpiry, DirectorySizes, EnsembleConfig, EnsembleGauges,
+    Environment, Gauges, GlobalSessions, LeaderGauges, Mode, NamespaceQuota, SessionDump, Status,
+    WatchSummary, ZxidDigest,
 };
 use admin::words::{ANSWER_BYTES_MAX, Word, answer};
 use admin::{Item, Serving, Source};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use member::metrics::Registry;
-use member::{ConnView, Member, Now};
+use member::ensemble::{Observation, Role};
+use member::metrics::{BufferStats, Registry};
+use member::{ConnView, Member, Now, Payloads};
 use proto::{SessionId, Sid};
 
-use crate::config::Config;
+use crate::config::{Config, membership};
 use crate::log_thread::directory_bytes;
 use crate::version;
 
@@ -31,11 +33,36 @@ pub(super) struct Admin {
     started: Now,
     fenced: Option<String>,
     trace_mask: i64,
+    /// Since when a quorum follows this member.
+    leading_since: Now,
+    /// What this member has proposed as a leader.
+    proposals: BufferStats,
 }
 
 impl Admin {
     pub(super) fn new(config: Arc<Config>, client_address: Option<SocketAddr>, started: Now) -> Self {
-        Self { config, client_address, started, fenced: None, trace_mask: TRACE_MASK }
+        Self {
+            config,
+            client_address,
+            started,
+            fenced: None,
+            trace_mask: TRACE_MASK,
+            leading_since: started,
+            proposals: BufferStats::default(),
+        }
+    }
+
+    /// Takes note of what an operator may ask about later.
+    pub(super) fn on_observation(&mut self, observation: &Observation, now: Now) {
+        if let Observation::Established { .. } = observation {
+            self.leading_since = now;
+            self.proposals.reset();
+        }
+    }
+
+    /// A leader's proposals go to its log.
+    pub(super) fn on_proposals(&mut self, batch: &Payloads) {
+        batch.iter().for_each(|(_, payload)| self.proposals.record(payload.len()));
     }
 
     /// Writes stand still, and why.
@@ -62,6 +89,20 @@ impl Admin {
         DirectorySizes { data_bytes: of(&self.config.data_dir), log_bytes: of(&self.config.data_log_dir) }
     }
 
+    fn ensemble(&self) -> Option<EnsembleConfig> {
+        let Config { ensemble, membership, .. } = &*self.config;
+        let ensemble = ensemble.as_ref()?;
+        let me = membership.members.get(&ensemble.my_id)?;
+        Some(EnsembleConfig {
+            init_limit: ensemble.init_limit,
+            sync_limit: ensemble.sync_limit,
+            election_ports: me.addresses.iter().map(|at| at.election_port).collect(),
+            quorum_ports: me.addresses.iter().map(|at| at.quorum_port).collect(),
+            observer: me.role == membership::Role::Observer,
+            membership: membership.to_string(),
+        })
+    }
+
     fn unsafe_settings(&self) -> Vec<String> {
         let config = &self.config;
         [(config.skip_acl, "skipACL=yes"), (!config.force_sync, "forceSync=no")]
@@ -80,6 +121,45 @@ struct View<'a> {
 }
 
 impl View<'_> {
+    /// Source: `QuorumZooKeeperServer`, `LeaderZooKeeperServer`, `ObserverZooKeeperServer`.
+    fn ensemble_gauges(&self) -> Option<EnsembleGauges> {
+        self.admin.config.ensemble.as_ref()?;
+        let role = self.member.role();
+        let voters = self.admin.config.membership.with_role(membership::Role::Participant);
+        let learners = self.member.learners();
+        let leading_ms = self.now.mono_ms.saturating_sub(self.admin.leading_since.mono_ms);
+        let mut leader = LeaderGauges {
+            learners: count(learners.len()),
+            pending_syncs: count(self.member.pending_syncs()),
+            uptime: Duration::from_millis(leading_ms),
+            ..LeaderGauges::default()
+        };
+        let mut synced_observers = 0;
+        for learner in learners.iter().filter(|learner| learner.is_synced) {
+            if learner.is_observer {
+                synced_observers += 1;
+            } else {
+                leader.synced_followers += 1;
+                leader.synced_non_voting_followers += u64::from(!learner.counts);
+            }
+        }
+        let is_leader = role == Role::Leading;
+        let state = match role {
+            Role::Leading => "leading",
+            Role::Observing => "observing",
+            Role::Following | Role::Looking | Role::Standalone => "following",
+        };
+        let master = self.member.leader().unwrap_or(Sid(-1));
+        Some(EnsembleGauges {
+            // Only who serves is asked, and who serves is that far.
+            peer_state: format!("{state} - broadcast"),
+            quorum_size: count(voters.count()),
+            observer_master_id: (role == Role::Observing).then_some(master),
+            synced_observers: is_leader.then_some(synced_observers),
+            leader: is_leader.then_some(leader),
+        })
+    }
+
     /// A moment of the monotonic clock as Java prints dates, and in milliseconds since 1970.
     fn wall(&self, mono_ms: u64) -> (String, i64) {
         let ahead = i64::try_from(mono_ms).unwrap_or(i64::MAX) - i64::try_from(self.now.mono_ms).unwrap_or(0);
@@ -93,21 +173,27 @@ impl View<'_> {
 
 impl Source for View<'_> {
     fn serving(&self) -> Serving {
-        Serving::ReadWrite
+        if self.member.is_serving() { Serving::ReadWrite } else { Serving::No }
     }
 
     fn status(&mut self) -> Status {
         let (front, core) = (self.member.front(), self.member.core());
         Status {
             version: version::ZOOKEEPER_VERSION.to_owned(),
-            mode: Mode::Standalone,
+            mode: match self.member.role() {
+                Role::Standalone => Mode::Standalone,
+                Role::Leading => Mode::Leader,
+                Role::Observing => Mode::Observer,
+                // Who looks serves nobody, and is not asked.
+                Role::Following | Role::Looking => Mode::Follower,
+            },
             stats: front.stats.clone(),
             connections: count(front.connections()),
             outstanding: count(front.outstanding()),
             zxid: core.tree().last_zxid(),
             znode_count: core.tree().node_count(),
             uptime: Duration::from_millis(self.now.mono_ms.saturating_sub(self.admin.started.mono_ms)),
-            proposals: None,
+            proposals: (self.member.role() == Role::Leading).then_some(self.admin.proposals),
             fenced: self.admin.fenced.clone(),
             unsafe_settings: self.admin.unsafe_settings(),
         }
@@ -133,7 +219,7 @@ impl Source for View<'_> {
             connection_drop_probability: front.connection_drop_probability(),
             outstanding_tls_handshake: 0,
             quotas: quotas.collect(),
-            ensemble: None,
+            ensemble: self.ensemble_gauges(),
         }
     }
 
@@ -160,7 +246,7 @@ impl Source for View<'_> {
                 .and_then(|backlog| i32::try_from(backlog).ok())
                 .unwrap_or(-1),
             server_id: Sid(config.server_id),
-            ensemble: None,
+            ensemble: self.admin.ensemble(),
         }
     }
 
@@ -181,6 +267,12 @@ impl Source for View<'_> {
     }
 
     fn sessions(&mut self) -> SessionDump {
+        if matches!(self.member.role(), Role::Following | Role::Observing) {
+            let known = self.member.core().tree().sessions().iter();
+            let known =
+                known.map(|(&session, &timeout_ms)| (session, u32::try_from(timeout_ms).unwrap_or(0)));
+            return SessionDump { local: None, global: GlobalSessions::Known(known.collect()) };
+        }
         let buckets = self.member.core().clock().by_expiry().into_iter().map(|(mono_ms, members)| {
             let (expires_at, expires_at_ms) = self.wall(mono_ms);
             Bucket { expires_at, expires_at_ms, members }
@@ -276,6 +368,7 @@ impl Source for View<'_> {
     }
 
     fn reset_server_stats(&mut self) {
+        self.admin.proposals.reset();
         self.member.front_mut().stats.reset();
         self.member.core_mut().metrics.reset();
     }
