@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use std::ffi::OsString;
 
+use server::config::membership::Role;
 use server::config::{Arguments, Config, Form, Level, USAGE};
 use server::driver::Handle;
 use server::logging;
@@ -75,17 +76,26 @@ fn serve(arguments: &Arguments) -> ExitCode {
 
 fn run(config: Config, level: &logging::Level) -> Result<(), ServerError> {
     let data_dir = config.data_dir.display().to_string();
+    let role = role(&config);
     // Signals are caught before the port is open, so that nobody sees a server that cannot be stopped in order.
     let signals = Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2])?;
     let server = Server::start(config)?;
     listen_to_signals(signals, server.handle(), level.clone())?;
     match server.address {
         Some(address) => {
-            announce(&format!("Oxkeeper serves ZooKeeper clients on {address}, data in {data_dir}"))
+            announce(&format!("Oxkeeper serves ZooKeeper clients on {address} as {role}, data in {data_dir}"))
         }
-        None => announce(&format!("Oxkeeper runs without a client port, data in {data_dir}")),
+        None => announce(&format!("Oxkeeper runs without a client port as {role}, data in {data_dir}")),
     }
     server.run()
+}
+
+fn role(config: &Config) -> String {
+    let Config { ensemble, membership, .. } = config;
+    let Some(ensemble) = ensemble else { return "a standalone server".to_owned() };
+    let is_observer = membership.with_role(Role::Observer).any(|sid| sid == ensemble.my_id);
+    let role = if is_observer { "observer" } else { "participant" };
+    format!("{role} {} of {} members", ensemble.my_id, membership.members.len())
 }
 
 #[expect(clippy::print_stdout, reason = "the one line that says where the server is")]

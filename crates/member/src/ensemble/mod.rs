@@ -31,6 +31,7 @@ pub use observation::Observation;
 pub use options::{EnsembleOptions, PeerAddress};
 pub use order::{Address, DiskJob, Done, EpochFile, Halt, LinkId, Order, Port};
 use receive::Receiving;
+pub use zab::{Plan, Role as PeerRole};
 
 /// What a member is, as an operator sees it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

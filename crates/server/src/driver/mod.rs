@@ -30,6 +30,7 @@ use crate::log_reader::LogReader;
 use crate::log_thread::{LogReport, LogThread};
 pub use links::LinkOptions;
 use links::{Ear, Links, Turn};
+use observations::Chronicle;
 use socket::{Found, READ_BYTES, Socket, cut};
 
 /// Events taken in one turn.
@@ -187,6 +188,7 @@ pub struct Driver {
     log: LogThread,
     snapshots: snapshots::Snapshots,
     admin: words::Admin,
+    chronicle: Chronicle,
     frame_bytes_max: usize,
 }
 
@@ -213,6 +215,7 @@ impl Driver {
             poll,
             clock,
             admin: words::Admin::new(Arc::clone(&config), client_address, clock.now()),
+            chronicle: Chronicle::default(),
             frame_bytes_max: config.jute_max_buffer_bytes,
             flush_delay_ms: u64::try_from(config.flush_delay.as_millis()).unwrap_or(u64::MAX),
             flush_at_ms: 0,
@@ -327,7 +330,7 @@ impl Driver {
             self.snapshots.tree_replaced();
         }
         self.admin.on_observation(observation, now);
-        observations::tell(observation);
+        self.chronicle.tell(observation, &mut self.member.core_mut().metrics, now);
     }
 
     /// Does what the member asks for.

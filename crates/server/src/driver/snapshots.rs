@@ -263,7 +263,6 @@ impl Snapshots {
         self.random =
             self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         log.roll();
-        member.core_mut().metrics.snap_count.inc();
         self.start_walk(member, Purpose::Start);
     }
 
