@@ -22,11 +22,13 @@ struct Package {
 }
 
 /// What comes from the system. Names with a version in them are what Debian 12 has.
-const PACKAGES: [Package; 5] = [
+const PACKAGES: [Package; 6] = [
     Package { name: "openjdk-17-jre-headless", probe: ("java", &["-version"]) },
     Package { name: "maven", probe: ("mvn", &["-version"]) },
     Package { name: "zookeeper-bin", probe: ("test", &["-x", "/usr/lib/zookeeper/bin/cli_mt"]) },
     Package { name: "python3-venv", probe: ("python3", &["-c", "import venv, ensurepip"]) },
+    // Network namespaces of the `faults` lane.
+    Package { name: "iproute2", probe: ("ip", &["-V"]) },
     // One of kazoo's test dependencies has no built package and is compiled.
     Package { name: "gcc", probe: ("gcc", &["--version"]) },
 ];

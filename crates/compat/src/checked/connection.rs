@@ -10,7 +10,7 @@ use super::history::{Lasting, Node, Op, Outcome, Put, Register, Value};
 use crate::diff::wire::{Acl, Header, List, Reader, Stat, Text, Writer, frame};
 
 /// How long connecting and each reply may take before the connection counts as broken.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// No reply of a lane is longer.
 const FRAME_BYTES_MAX: i32 = 16 << 20;
 /// The znode everything of the checked clients lies below.

@@ -110,9 +110,13 @@ impl Load {
     /// # Errors
     /// When that takes longer than `time_max`.
     pub fn written(&self, count: u64, time_max: Duration) -> Result<()> {
-        let total = || self.shared.written.iter().map(|count| count.load(Ordering::SeqCst)).sum::<u64>();
-        let wanted = total() + count;
-        until(&format!("{count} more writes"), time_max, || Ok((total() >= wanted).then_some(())))
+        let wanted = self.total() + count;
+        until(&format!("{count} more writes"), time_max, || Ok((self.total() >= wanted).then_some(())))
+    }
+
+    /// How many writes have been acknowledged to all workers.
+    fn total(&self) -> u64 {
+        self.shared.written.iter().map(|count| count.load(Ordering::SeqCst)).sum()
     }
 
     /// Waits until every worker has `count` more writes acknowledged.

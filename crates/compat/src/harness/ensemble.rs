@@ -20,9 +20,18 @@ pub const SERVING_TIME_MAX: Duration = Duration::from_secs(60);
 /// Who is to be in an ensemble, and what all members are configured with.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    seats: Vec<(Target, Kind, Place)>,
+    seats: Vec<Seat>,
     cfg: Vec<(String, String)>,
     properties: Vec<(String, String)>,
+}
+
+/// A member to be.
+#[derive(Clone, Debug)]
+struct Seat {
+    target: Target,
+    kind: Kind,
+    place: Place,
+    /// Where its directories are, if not below the ensemble's.
     dir: Option<PathBuf>,
 }
 
@@ -40,7 +49,7 @@ impl Plan {
             ("admin.enableServer", "false"),
         ];
         let cfg = defaults.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-        Self { seats: Vec::new(), cfg, properties: Vec::new(), dir: None }
+        Self { seats: Vec::new(), cfg, properties: Vec::new() }
     }
 
     /// One more member on the loopback address. Numbers are given from 1 on.
@@ -52,7 +61,7 @@ impl Plan {
     /// One more member somewhere else.
     #[must_use]
     pub fn member_at(mut self, target: Target, kind: Kind, place: Place) -> Self {
-        self.seats.push((target, kind, place));
+        self.seats.push(Seat { target, kind, place, dir: None });
         self
     }
 
@@ -71,10 +80,12 @@ impl Plan {
         self
     }
 
-    /// Works below `dir`, which is the caller's, instead of a temporary directory.
+    /// The member named last keeps its directories below `dir`, which is the caller's.
     #[must_use]
-    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.dir = Some(dir.into());
+    pub fn in_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        if let Some(seat) = self.seats.last_mut() {
+            seat.dir = Some(dir.into());
+        }
         self
     }
 
@@ -84,10 +95,9 @@ impl Plan {
     /// When files cannot be written or ports cannot be had.
     pub fn make(self) -> Result<Ensemble> {
         let temporary = tempfile::Builder::new().prefix("compat-ensemble-").tempdir()?;
-        let dir = self.dir.unwrap_or_else(|| temporary.path().to_path_buf());
         let mut members = BTreeMap::new();
-        for (sid, (target, kind, place)) in (1..).zip(self.seats) {
-            let own = dir.join(format!("member{sid}"));
+        for (sid, Seat { target, kind, place, dir }) in (1..).zip(self.seats) {
+            let own = dir.unwrap_or_else(|| temporary.path().join(format!("member{sid}")));
             members.insert(sid, Member::new(sid, target, kind, place, own, self.properties.clone())?);
         }
         let mut common: String = self.cfg.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
@@ -191,6 +201,23 @@ impl Ensemble {
             members.values_mut().try_for_each(Member::check_running)?;
             let leader = members.values().find(|member| member.role() == Some(Role::Leader));
             Ok(leader.map(Member::sid))
+        })
+    }
+
+    /// Waits until one running member leads and all other running ones follow or observe, and gives the leader's number.
+    ///
+    /// # Errors
+    /// When somebody ends by itself, or it takes longer than a minute.
+    pub fn settled(&mut self) -> Result<u64> {
+        let members = &mut self.members;
+        until("one leader that all others follow", SERVING_TIME_MAX, || {
+            members.values_mut().try_for_each(Member::check_running)?;
+            let running = members.values().filter(|member| member.pid().is_some());
+            let roles: Vec<_> = running.map(|member| (member.sid(), member.role())).collect();
+            let leaders: Vec<u64> =
+                roles.iter().filter(|(_, role)| *role == Some(Role::Leader)).map(|(sid, _)| *sid).collect();
+            let all = roles.iter().all(|(_, role)| role.is_some());
+            Ok(leaders.first().copied().filter(|_| all && leaders.len() == 1))
         })
     }
 

@@ -8,6 +8,7 @@
 
 mod ensemble;
 mod member;
+mod network;
 mod paths;
 mod ports;
 mod server;
@@ -17,6 +18,7 @@ mod words;
 
 pub use ensemble::{Ensemble, Plan, SERVING_TIME_MAX};
 pub use member::{Kind, Member, Place, Role};
+pub use network::{Network, Station, Wire};
 pub use paths::{
     apache_file, class_path, cli_binary, oxkeeper_binary, repository, script, tools_binary, tools_dir,
     venv_program,

@@ -6,7 +6,6 @@
 mod damage;
 mod full;
 mod history;
-mod mount;
 mod refused;
 
 use anyhow::{Result, bail};

@@ -4,6 +4,7 @@
 
 mod c_client;
 mod disk;
+mod faults;
 mod files;
 mod four_letter;
 mod hostile;
@@ -12,6 +13,7 @@ mod kazoo;
 mod kill9;
 mod mapping;
 mod mixed;
+mod mount;
 mod process;
 mod run;
 mod scripts;
@@ -70,6 +72,7 @@ pub fn run(lane: &str, options: &Options) -> Result<Vec<Case>> {
     match lane {
         "c_client" => c_client::run(&options.target),
         "disk" => disk::run(&options.target),
+        "faults" => faults::run(&options.target, options.rounds),
         "files" => files::run(&options.target),
         "four_letter" => four_letter::run(&options.target),
         "hostile" => hostile::run(&options.target),

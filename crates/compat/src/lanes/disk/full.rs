@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::mount::Mount;
 use crate::harness::{Server, Spec, Target};
+use crate::lanes::mount::Mount;
 use crate::lanes::wire::{Fields, Session, create, op, read, set_data};
 
 const PATH: &str = "/full";

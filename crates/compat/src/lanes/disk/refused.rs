@@ -7,9 +7,9 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use super::history::{expect_refusal, refusal};
-use super::mount::Mount;
 use crate::harness::{Spec, Target, free_port};
 use crate::lanes::Case;
+use crate::lanes::mount::Mount;
 
 /// Every reason.
 pub(super) fn run(target: &Target) -> Vec<Case> {

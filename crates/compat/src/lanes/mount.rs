@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 /// A `tmpfs` in a temporary directory; dropping it takes it away.
 #[derive(Debug)]
-pub(super) struct Mount {
+pub(crate) struct Mount {
     dir: TempDir,
 }
 
@@ -17,19 +17,19 @@ impl Mount {
     ///
     /// # Errors
     /// When that is not permitted: the lane has to run as root.
-    pub(super) fn tmpfs(size: &str) -> Result<Self> {
+    pub(crate) fn tmpfs(size: &str) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("compat-mount-").tempdir()?;
         mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], dir.path())?;
         Ok(Self { dir })
     }
 
     /// Nothing may be written from now on.
-    pub(super) fn make_read_only(&self) -> Result<()> {
+    pub(crate) fn make_read_only(&self) -> Result<()> {
         mount(&["-o", "remount,ro"], self.dir.path())
     }
 
     /// Where it is.
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().to_path_buf()
     }
 }
