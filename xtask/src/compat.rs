@@ -25,7 +25,7 @@ pub(crate) const LANES: [&str; 12] = [
 ];
 
 /// Lanes that run only when they are named: the server's ensembles are not there yet.
-const NAMED_ONLY: [&str; 2] = ["mixed", "faults"];
+const NAMED_ONLY: [&str; 3] = ["mixed", "faults", "ensemble_bad_input"];
 
 /// What the command line of `cargo xtask compat` says.
 #[derive(Debug, Default, Eq, PartialEq)]

@@ -4,6 +4,7 @@
 
 mod c_client;
 mod disk;
+mod ensemble_bad_input;
 mod faults;
 mod files;
 mod four_letter;
@@ -72,6 +73,7 @@ pub fn run(lane: &str, options: &Options) -> Result<Vec<Case>> {
     match lane {
         "c_client" => c_client::run(&options.target),
         "disk" => disk::run(&options.target),
+        "ensemble_bad_input" => ensemble_bad_input::run(&options.target),
         "faults" => faults::run(&options.target, options.rounds),
         "files" => files::run(&options.target),
         "four_letter" => four_letter::run(&options.target),
