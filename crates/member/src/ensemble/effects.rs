@@ -69,7 +69,6 @@ impl Member {
                     self.put_commits(upto);
                 }
                 self.deliver_up_to(upto, now);
-                self.answer_syncs(upto);
             }
             Effect::Dial { leader } => self.dial(leader),
             Effect::Register { accepted, is_observer } => {
@@ -259,7 +258,6 @@ impl Member {
     pub(crate) fn deliver_up_to(&mut self, upto: Zxid, now: Now) {
         self.core.commit(upto);
         self.deliver(now);
-        self.front.on_committed(&mut self.core, upto, now);
     }
 
     /// Applies what may be applied, tells watchers, answers.
@@ -273,6 +271,7 @@ impl Member {
             let applied = self.core.apply(&entry, origin, &mut self.front, now);
             self.front.delivered(&mut self.core, origin, &entry, &applied.outcome, now);
             let zxid = entry.header.zxid;
+            self.front.on_committed(&mut self.core, zxid, now);
             if let Some(ensemble) = self.ensemble.as_mut().filter(|ensemble| ensemble.tells_deliveries) {
                 let digest = self.core.tree().digest();
                 ensemble.observations.push_back(Observation::Delivered { zxid, digest });

@@ -207,20 +207,19 @@ impl Member {
                         None => {}
                     }
                 }
+                // Right behind what it waited for: the same client's next write may be among these commits too.
+                while let Some(&(_, link)) =
+                    ensemble.syncs.front().filter(|(waits_for, _)| *waits_for <= zxid)
+                {
+                    ensemble.syncs.pop_front();
+                    if let Some(entry) = ensemble.links.get_mut(&link) {
+                        LeaderPacket::Sync.encode(entry.live());
+                    }
+                }
             }
             ensemble.touch_fed();
         }
         ensemble.told = upto;
-    }
-
-    /// Learners whose sync waited for what is committed now.
-    pub(super) fn answer_syncs(&mut self, committed: Zxid) {
-        while let Some(ensemble) = &mut self.ensemble
-            && let Some(&(_, link)) = ensemble.syncs.front().filter(|(zxid, _)| *zxid <= committed)
-        {
-            ensemble.syncs.pop_front();
-            self.send(link, &LeaderPacket::Sync);
-        }
     }
 
     /// Puts together what a learner lacks, and registers it for what happens from now on, in one step.

@@ -361,6 +361,34 @@ fn a_leader_dies_and_sessions_go_on_elsewhere() {
 }
 
 #[test]
+fn a_sync_between_two_writes_keeps_its_place() {
+    let mut world = World::new(&[1, 2, 3], &[]);
+    world.pass(3000);
+    for sid in [1, 3] {
+        let (id, _) = world.greet(sid, SessionId::NONE);
+        let now = world.now;
+        let set = |xid: i32| {
+            let mut frame = Vec::new();
+            RequestHeader { xid: Xid(xid), kind: OpCode::SetData.number() }.encode(&mut frame);
+            SetDataRequest { path: Some("/zookeeper".into()), data: Some(b"x"), version: -1 }
+                .encode(&mut frame);
+            frame
+        };
+        let mut sync = Vec::new();
+        RequestHeader { xid: Xid(2), kind: OpCode::Sync.number() }.encode(&mut sync);
+        PathRequest { path: Some("/".into()) }.encode(&mut sync);
+        for frame in [set(1), sync, set(3)] {
+            world.member(sid).receive(id, &frame, now);
+        }
+        world.settle();
+        let frames = world.frames(sid, id);
+        let xids: Vec<i32> =
+            frames.iter().map(|frame| Reader::new(frame).take::<ReplyHeader>().unwrap().xid.0).collect();
+        assert_eq!(xids, [1, 2, 3], "at member {sid}");
+    }
+}
+
+#[test]
 fn without_a_quorum_nobody_serves() {
     let mut world = World::new(&[1, 2, 3], &[]);
     world.pass(3000);
