@@ -17,6 +17,11 @@ use super::Handle;
 /// How long the first of several addresses of a member has for itself.
 const HEAD_START: Duration = Duration::from_millis(250);
 
+/// A leader opens its quorum port in the moment in which its followers learn who leads: a call that is refused is
+/// repeated for so long, after the first pause and then after twice as long each time, before it counts as failed.
+const REFUSED_PATIENCE: Duration = Duration::from_millis(60);
+const REFUSED_PAUSE: Duration = Duration::from_millis(1);
+
 /// Between two attempts to get a port. Source: `QuorumCnxManager.Listener`.
 const BIND_PAUSE: Duration = Duration::from_secs(1);
 
@@ -64,7 +69,7 @@ impl Calls {
     }
 
     /// Calls one of these addresses.
-    pub(super) fn call(&self, link: LinkId, addresses: Vec<Address>, timeout: Duration) {
+    pub(super) fn call(&self, link: LinkId, port: Port, addresses: Vec<Address>, timeout: Duration) {
         let teller = self.teller();
         self.start("call", move || {
             let deadline = Instant::now() + timeout;
@@ -72,7 +77,8 @@ impl Calls {
             for address in &addresses {
                 found.extend(teller.resolve(address));
             }
-            let stream = first_of(&found, deadline);
+            let patience = if port == Port::Quorum { REFUSED_PATIENCE } else { Duration::ZERO };
+            let stream = persist(patience, || first_of(&found, deadline));
             teller.tell(News::Called { link, stream });
         });
     }
@@ -153,6 +159,22 @@ fn resolve(Address { host, port }: &Address) -> io::Result<Vec<SocketAddr>> {
     found.sort_by_key(SocketAddr::is_ipv6);
     found.dedup();
     Ok(found)
+}
+
+/// Repeats a call that is refused.
+fn persist(patience: Duration, mut call: impl FnMut() -> io::Result<TcpStream>) -> io::Result<TcpStream> {
+    let (began, mut pause) = (Instant::now(), REFUSED_PAUSE);
+    loop {
+        let refused = match call() {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => error,
+            result => return result,
+        };
+        if began.elapsed() + pause > patience {
+            return Err(refused);
+        }
+        thread::sleep(pause);
+        pause *= 2;
+    }
 }
 
 /// Connects to the first that answers. Each next one is tried when the one before failed, or is slow.
@@ -260,6 +282,20 @@ mod tests {
     }
 
     #[test]
+    fn a_leader_has_a_moment_to_open_its_port() {
+        let refused = || Err(io::Error::from(io::ErrorKind::ConnectionRefused));
+        let mut calls = 0;
+        let count = |calls: &mut i32| {
+            *calls += 1;
+            if *calls < 4 { refused() } else { Err(io::ErrorKind::TimedOut.into()) }
+        };
+        let end = persist(Duration::from_secs(60), || count(&mut calls)).unwrap_err();
+        assert_eq!((end.kind(), calls), (io::ErrorKind::TimedOut, 4));
+        let end = persist(Duration::from_millis(4), refused).unwrap_err();
+        assert_eq!(end.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
     fn a_port_is_bound_where_it_is_configured_or_everywhere() {
         let here = Address { host: "127.0.0.1".into(), port: 0 };
         let bind = Bind { addresses: vec![here.clone()], on_all: false, tries: Some(1) };
@@ -278,7 +314,7 @@ mod tests {
         let calls = Calls::new(super::super::Loop::new().unwrap().handle());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        calls.call(LinkId(7), vec![Address { host: "localhost".into(), port }], SOON);
+        calls.call(LinkId(7), Port::Election, vec![Address { host: "localhost".into(), port }], SOON);
         let first = calls.inbox.recv().unwrap();
         let News::Resolved { host, addresses } = first else { panic!("{first:?}") };
         assert_eq!((host.as_str(), addresses[0]), ("localhost", IpAddr::from([127, 0, 0, 1])));

@@ -163,7 +163,7 @@ impl Links {
     ) {
         let until_ms = now.mono_ms.saturating_add(timeout_ms).saturating_add(CALL_SLACK_MS);
         self.calling.insert(link, (port, until_ms));
-        self.calls.call(link, addresses, Duration::from_millis(timeout_ms));
+        self.calls.call(link, port, addresses, Duration::from_millis(timeout_ms));
     }
 
     /// Forgets a link, whatever state it is in.
