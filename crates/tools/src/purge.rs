@@ -176,3 +176,54 @@ fn list(dir: &str) -> Result<Vec<String>, Failure> {
 fn failed(path: &str, error: &io::Error) -> Failure {
     Thrown::io(reason(error)).at(|| path.to_owned()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::written;
+    use store::snapshot::Compression;
+
+    /// Makes a directory, lets `damage` at it, and gives the zxid of the oldest snapshot that a purge keeps of three.
+    fn oldest(zxids: &[i64], damage: impl Fn(&Path)) -> Option<i64> {
+        let dir = tempfile::tempdir().unwrap();
+        for zxid in zxids {
+            fs::write(dir.path().join(format!("snapshot.{zxid:x}")), written(Compression::Plain, true, true))
+                .unwrap();
+        }
+        damage(dir.path());
+        let dir = dir.path().to_str().unwrap();
+        let snapshots = named(dir, names::snapshot_zxid).unwrap();
+        oldest_kept(dir, &snapshots, 3).unwrap().map(|zxid| zxid.0)
+    }
+
+    fn flip(file: &Path) {
+        let mut bytes = fs::read(file).unwrap();
+        bytes[100] ^= 1;
+        fs::write(file, bytes).unwrap();
+    }
+
+    #[test]
+    fn three_sound_snapshots_are_kept() {
+        assert_eq!(oldest(&[1, 2, 3, 4], |_| {}), Some(2));
+        assert_eq!(oldest(&[1, 2], |_| {}), Some(1), "all there are");
+    }
+
+    #[test]
+    fn a_snapshot_that_only_looks_sound_does_not_count() {
+        assert_eq!(oldest(&[1, 2, 3, 4], |dir| flip(&dir.join("snapshot.4"))), Some(1));
+    }
+
+    #[test]
+    fn nothing_goes_without_two_sound_snapshots() {
+        assert_eq!(oldest(&[], |_| {}), None);
+        assert_eq!(oldest(&[1], |_| {}), None);
+        let damage = |dir: &Path| ["snapshot.2", "snapshot.3"].iter().for_each(|name| flip(&dir.join(name)));
+        assert_eq!(oldest(&[1, 2, 3], damage), None);
+    }
+
+    #[test]
+    fn one_that_was_never_finished_does_not_count() {
+        let unfinished = |dir: &Path| drop(fs::rename(dir.join("snapshot.4"), dir.join("snapshot.4.tmp")));
+        assert_eq!(oldest(&[1, 2, 3, 4], unfinished), Some(1));
+    }
+}

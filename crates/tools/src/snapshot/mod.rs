@@ -13,3 +13,5 @@ mod verify;
 
 pub(crate) use file::looks_valid;
 pub(crate) use verify::is_sound;
+#[cfg(test)]
+pub(crate) use verify::tests::written;

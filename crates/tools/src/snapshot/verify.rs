@@ -17,8 +17,7 @@ const REST_BYTES_MAX: u64 = 128;
 /// A checksum and the string "/".
 const SEAL_LEN: usize = 13;
 
-/// Reads a snapshot to its end and looks at its records and at the first checksum, which is over all of them, and at each
-/// later one that is where this release writes it.
+/// Reads a snapshot to its end and looks at its records and at every checksum behind them.
 pub(crate) fn is_sound(file: &str) -> bool {
     let Ok(input) = open(file) else { return false };
     let mut archive = Archive::new(Summed { input, sum: Adler32::new() }, i32::MAX);
@@ -42,8 +41,8 @@ pub(crate) fn is_sound(file: &str) -> bool {
             0 => return true,
             33 | 54 => 20,
             21 => 8,
-            // An older form of the digest, which the first seal does not need.
-            _ => return true,
+            // Cut off; or a digest as text, as older releases wrote it, which counts as damage: then nothing goes.
+            _ => return false,
         };
         let (section, behind) = behind.split_at(section);
         sum.write(section);
@@ -73,5 +72,64 @@ impl<R: Read> Read for Summed<R> {
         let n = self.input.read(into)?;
         self.sum.write(&into[..n]);
         Ok(n)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use proto::{Reader, SessionId, Zxid};
+    use store::Disk;
+    use store::mem::MemDisk;
+    use store::snapshot::{
+        Compression, SnapshotDigest, SnapshotOptions, SnapshotWriter, put_node, put_session,
+    };
+
+    /// The bytes of a small snapshot, as the server writes it, with those of its sections that are wanted.
+    pub(crate) fn written(compression: Compression, digest: bool, last: bool) -> Vec<u8> {
+        let disk = MemDisk::new();
+        disk.create_dir("dir").unwrap();
+        let options = SnapshotOptions { compression };
+        let mut writer = SnapshotWriter::create(disk.clone(), "dir", Zxid(5), options, 1).unwrap();
+        let mut bytes = Vec::new();
+        put_session(&mut bytes, SessionId(7), 30_000);
+        writer.push(&bytes).unwrap();
+        writer.start_acls(0).unwrap();
+        bytes.clear();
+        let stat = Reader::new(&[0; 60]).take().unwrap();
+        for path in ["", "/a", "/a/b"] {
+            put_node(&mut bytes, path.as_bytes(), Some(b"data"), -1, &stat);
+        }
+        writer.push(&bytes).unwrap();
+        let digest = digest.then_some(SnapshotDigest { zxid: Zxid(5), version: 2, digest: 9 });
+        let (name, _) = writer.finish(digest, last.then_some(Zxid(5))).unwrap();
+        disk.contents(&format!("dir/{name}")).unwrap()
+    }
+
+    #[test]
+    fn what_the_server_writes_is_sound_and_every_changed_byte_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let sound = |end: &str, bytes: &[u8]| {
+            let file = dir.path().join(format!("snapshot.5{end}"));
+            std::fs::write(&file, bytes).unwrap();
+            is_sound(file.to_str().unwrap())
+        };
+        for (digest, last) in [(false, false), (false, true), (true, false), (true, true)] {
+            assert!(sound("", &written(Compression::Plain, digest, last)), "{digest} {last}");
+        }
+        assert!(sound(".gz", &written(Compression::Gzip, true, true)));
+        assert!(sound(".snappy", &written(Compression::Snappy, true, true)));
+        let bytes = written(Compression::Plain, true, true);
+        // Version and database id, which nobody reads, are below the checksum too.
+        for at in 0..bytes.len() {
+            let mut bad = bytes.clone();
+            bad[at] ^= 1;
+            assert!(!sound("", &bad), "byte {at}");
+        }
+        // Without its last section, or the last two, it is one of an older release.
+        let whole = [bytes.len() - 54, bytes.len() - 21];
+        for length in (0..bytes.len()).filter(|length| !whole.contains(length)) {
+            assert!(!sound("", &bytes[..length]), "{length} bytes");
+        }
     }
 }
