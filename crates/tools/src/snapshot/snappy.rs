@@ -28,7 +28,10 @@ impl<R: Read> Snappy<R> {
         let mut header = [0; HEADER.len()];
         self.input.read_exact(&mut header)?;
         self.started = true;
-        if header == *HEADER { Ok(()) } else { Err(damaged("not a snappy stream")) }
+        let (magic, versions) = header.split_at(MAGIC_LEN);
+        // The version that wrote it, which nobody looks at; and the oldest that can read it, which is 1 or more.
+        let readable = versions[4] < 0x80 && versions[4..] != [0; 4];
+        if *magic == HEADER[..MAGIC_LEN] && readable { Ok(()) } else { Err(damaged("not a snappy stream")) }
     }
 
     /// Fills the block anew; leaves it empty at the end.
