@@ -2,6 +2,7 @@
 
 use std::io::{self, BufWriter, Stdout, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
 use std::sync::{Mutex, MutexGuard};
 
 use client::{Event, EventType};
@@ -32,6 +33,8 @@ pub(crate) struct Console {
     /// Prints above the line being edited, while there is one.
     printer: Mutex<Option<Box<dyn ExternalPrinter + Send>>>,
     tells_watches: AtomicBool,
+    /// Who gets events instead of the reader, while somebody does.
+    follower: Mutex<Option<Sender<Event>>>,
 }
 
 const HELD: &str = "nobody panics while printing";
@@ -43,12 +46,18 @@ impl Console {
             out: Mutex::new(BufWriter::with_capacity(BUFFER_BYTES, io::stdout())),
             printer: Mutex::new(None),
             tells_watches: AtomicBool::new(true),
+            follower: Mutex::new(None),
         }
     }
 
     /// From now on events are printed by the line editor.
     pub(crate) fn set_printer(&self, printer: Box<dyn ExternalPrinter + Send>) {
         *self.printer.lock().expect(HELD) = Some(printer);
+    }
+
+    /// From now on events go to `follower`; without one they are printed again.
+    pub(crate) fn set_follower(&self, follower: Option<Sender<Event>>) {
+        *self.follower.lock().expect(HELD) = follower;
     }
 
     /// Whether events are printed.
@@ -137,6 +146,11 @@ impl Console {
 
     /// Prints an event. Source: `ZooKeeperMain.MyWatcher`.
     pub(crate) fn event(&self, event: &Event) {
+        if let Some(follower) = &*self.follower.lock().expect(HELD) {
+            // One that has gone wants no more.
+            let _ = follower.send(event.clone());
+            return;
+        }
         if !self.tells_watches() {
             return;
         }

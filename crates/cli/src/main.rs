@@ -1,6 +1,7 @@
 //! The interactive shell: Apache ZooKeeper's commands, texts and exit codes, and what a person wishes for beyond.
 
 mod answer;
+mod beyond;
 mod commands;
 mod complete;
 mod configuration;
@@ -132,11 +133,11 @@ fn script(shell: &mut Shell) -> i32 {
     shell.console.remark("Welcome to ZooKeeper!");
     shell.console.remark("JLine support is disabled");
     shell.console.flush();
-    let mut input = stdin().lock();
     let mut line = Vec::new();
     loop {
         line.clear();
-        match input.read_until(b'\n', &mut line) {
+        // Held for a line at a time: a command may read data from there.
+        match stdin().lock().read_until(b'\n', &mut line) {
             Ok(0) | Err(_) => return shell.exit_code(),
             Ok(_) => {}
         }

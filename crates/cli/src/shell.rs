@@ -19,7 +19,7 @@ use crate::options::parse;
 use crate::trouble::{Trouble, no_number};
 
 /// How long the end of a session may take.
-const CLOSE_TIME_MAX: Duration = Duration::from_secs(3);
+pub(crate) const CLOSE_TIME_MAX: Duration = Duration::from_secs(3);
 /// How many lines `history` shows besides itself.
 const HISTORY_SHOWN: usize = 10;
 

@@ -60,33 +60,62 @@ pub(crate) fn walk(
     requests: impl Fn(&str) -> Vec<Request>,
     mut visit: impl FnMut(Visit<'_>) -> Result<Vec<String>, Trouble>,
 ) -> Result<(), Trouble> {
-    // The last one is visited next.
-    let mut stack = vec![Next { path: root.to_owned(), depth: 0, tickets: Vec::new() }];
-    let mut asked_ahead = 0;
-    let mut progress = Progress::new();
-    while let Some(top) = stack.last() {
-        if top.tickets.is_empty() || asked_ahead < AHEAD / 2 {
-            asked_ahead = ask(client, &mut stack, &requests);
-        }
-        let Some(Next { path, depth, tickets }) = stack.pop() else { break };
-        asked_ahead = asked_ahead.saturating_sub(1);
-        let answers: Vec<_> = tickets.into_iter().map(|ticket| client.wait(ticket)).collect();
-        if client.is_interrupted() {
-            return Err(Trouble::Interrupted);
-        }
-        if depth > 0 && answers.contains(&Err(Failure::Refused(Code::NoNode))) {
-            continue;
-        }
-        progress.step();
+    let mut walk = Walk::new(client, root, requests);
+    while let Some((path, depth, answers)) = walk.next()? {
         let names = visit(Visit { path: &path, depth, answers })?;
+        walk.descend(&path, depth, &names);
+    }
+    Ok(())
+}
+
+/// A walk whose steps the caller takes.
+pub(crate) struct Walk<'a, R> {
+    client: &'a Client,
+    requests: R,
+    /// The last one is visited next.
+    stack: Vec<Next>,
+    /// How many on top are asked for without a gap.
+    asked_ahead: usize,
+    progress: Progress,
+}
+
+impl<'a, R: Fn(&str) -> Vec<Request>> Walk<'a, R> {
+    pub(crate) fn new(client: &'a Client, root: &str, requests: R) -> Self {
+        let root = Next { path: root.to_owned(), depth: 0, tickets: Vec::new() };
+        Self { client, requests, stack: vec![root], asked_ahead: 0, progress: Progress::new() }
+    }
+
+    /// The next znode: its path, its depth, and what was answered about it.
+    #[expect(clippy::type_complexity, reason = "taken apart where it is received")]
+    pub(crate) fn next(&mut self) -> Result<Option<(String, usize, Vec<Result<Reply, Failure>>)>, Trouble> {
+        while let Some(top) = self.stack.last() {
+            if top.tickets.is_empty() || self.asked_ahead < AHEAD / 2 {
+                self.asked_ahead = ask(self.client, &mut self.stack, &self.requests);
+            }
+            let Some(Next { path, depth, tickets }) = self.stack.pop() else { break };
+            self.asked_ahead = self.asked_ahead.saturating_sub(1);
+            let answers: Vec<_> = tickets.into_iter().map(|ticket| self.client.wait(ticket)).collect();
+            if self.client.is_interrupted() {
+                return Err(Trouble::Interrupted);
+            }
+            if depth > 0 && answers.contains(&Err(Failure::Refused(Code::NoNode))) {
+                continue;
+            }
+            self.progress.step();
+            return Ok(Some((path, depth, answers)));
+        }
+        Ok(None)
+    }
+
+    /// Goes on with these children of the znode visited last.
+    pub(crate) fn descend(&mut self, path: &str, depth: usize, names: &[String]) {
         let below = names.iter().rev().map(|name| Next {
-            path: join(&path, name),
+            path: join(path, name),
             depth: depth + 1,
             tickets: Vec::new(),
         });
-        stack.extend(below);
+        self.stack.extend(below);
     }
-    Ok(())
 }
 
 /// Asks for the znodes on top of the stack, and gives how many there are asked for without a gap.

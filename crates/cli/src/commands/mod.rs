@@ -141,7 +141,7 @@ pub(crate) fn help(topic: Option<&str>) -> Result<String, Trouble> {
 }
 
 /// An access control list as typed. What is wrong in it is told and left out. Source: `AclParser`.
-fn parse_acl(shell: &Shell, text: &str) -> AclList {
+pub(crate) fn parse_acl(shell: &Shell, text: &str) -> AclList {
     let mut entries: Vec<&str> = text.split(',').collect();
     while entries.len() > 1 && entries.last().is_some_and(|last| last.is_empty()) {
         entries.pop();

@@ -1,6 +1,7 @@
 //! All commands. Source: `CommandFactory.Command`, and the constructors of `org.apache.zookeeper.cli`.
 
 use super::{Command, acl, ensemble, quota, session, watch, znode};
+use crate::beyond;
 use crate::options::{Choice, Opt, flag, value};
 
 /// A command of the original's whose usage lists no options.
@@ -171,4 +172,88 @@ pub(crate) static COMMANDS: &[Command] = &[
         ..PLAIN
     },
     Command { name: "whoami", choice: Choice::Ignored, run: session::who_am_i, ..PLAIN },
+    Command {
+        name: "tree",
+        usage: "[-L depth] [path]",
+        options: &[value("L", "Show so many levels only")],
+        run: beyond::tree,
+        ours: Some("The subtree as a tree"),
+        ..PLAIN
+    },
+    Command {
+        name: "find",
+        usage: "path [-name pattern] [-data text] [-larger bytes] [-ephemeral]",
+        options: &[
+            value("name", "Whose last name fits, with * and ?"),
+            value("data", "Whose data contain this text"),
+            value("larger", "Whose data are longer"),
+            flag("ephemeral", "That belong to a session"),
+        ],
+        run: beyond::find,
+        ours: Some("The paths of the subtree for which all of that holds"),
+        ..PLAIN
+    },
+    Command {
+        name: "du",
+        usage: "[-d depth] [path]",
+        options: &[value("d", "Show so many levels below the path; 1")],
+        run: beyond::disk_usage,
+        ours: Some("Znodes and bytes of data in each subtree"),
+        ..PLAIN
+    },
+    Command {
+        name: "cp",
+        usage: "[-r] [-u] [-server host:port,...] source target",
+        options: &[
+            flag("r", "With everything below"),
+            flag("u", "Overwrite znodes that are there"),
+            value("server", "The target is on this server"),
+        ],
+        run: beyond::copy,
+        ours: Some("A copy with data and access control lists; ephemeral znodes are left out"),
+        ..PLAIN
+    },
+    Command {
+        name: "export",
+        usage: "[-f file] path",
+        options: &[value("f", "Write to this file")],
+        run: beyond::export,
+        ours: Some("The subtree as lines of JSON, with access control lists"),
+        ..PLAIN
+    },
+    Command {
+        name: "import",
+        usage: "[-f file] [-u] path",
+        options: &[
+            value("f", "Read this file, or standard input for -"),
+            flag("u", "Overwrite znodes that are there"),
+        ],
+        run: beyond::import,
+        ours: Some("Makes what was exported, below this path"),
+        ..PLAIN
+    },
+    Command {
+        name: "diff",
+        usage: "[-server host:port,...] left [right]",
+        options: &[value("server", "The right one is on this server")],
+        run: beyond::diff,
+        ours: Some("Where the data and access control lists of two subtrees differ; exit code 1 if they do"),
+        ..PLAIN
+    },
+    Command {
+        name: "watch",
+        usage: "[-n count] path",
+        options: &[value("n", "End after so many events")],
+        run: beyond::follow,
+        ours: Some("What happens to the znode and below, as it happens, until Ctrl-C"),
+        ..PLAIN
+    },
+    Command {
+        name: "top",
+        usage: "[-n rounds] [-d seconds]",
+        options: &[value("n", "End after so many rounds"), value("d", "Between two rounds; 2")],
+        run: beyond::top,
+        ours: Some("Requests, latency, sessions and watches of all servers, until Ctrl-C"),
+        ..PLAIN
+    },
 ];

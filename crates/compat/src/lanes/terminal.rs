@@ -40,7 +40,6 @@ pub(crate) fn run(server: &Server) -> Result<Vec<Case>> {
 /// Commands, options and paths that are there.
 fn completion(server: &Server, history: &Path) -> Result<()> {
     let mut shell = Terminal::start(server, history)?;
-    shell.expect("(CONNECTED) 0] ")?;
     shell.enter("create /terminal-one data")?;
     shell.expect("Created /terminal-one")?;
     shell.expect("1] ")?;
@@ -70,7 +69,6 @@ fn completion(server: &Server, history: &Path) -> Result<()> {
 /// The event stands above the line, and the line is still there to be finished.
 fn event_while_typing(server: &Server, history: &Path) -> Result<()> {
     let mut shell = Terminal::start(server, history)?;
-    shell.expect("(CONNECTED) 0] ")?;
     shell.enter("create /event one")?;
     shell.expect("1] ")?;
     shell.enter("get -w /event")?;
@@ -96,7 +94,6 @@ fn event_while_typing(server: &Server, history: &Path) -> Result<()> {
 /// Ctrl-C drops a line, and neither it nor what ends the original ends the shell.
 fn interrupts(server: &Server, history: &Path) -> Result<()> {
     let mut shell = Terminal::start(server, history)?;
-    shell.expect("(CONNECTED) 0] ")?;
     shell.drops("delete /not/this")?;
     shell.expect("0] ")?;
     shell.enter("set -v abc /a x")?;
@@ -110,7 +107,6 @@ fn interrupts(server: &Server, history: &Path) -> Result<()> {
 /// A word over two lines; the history is kept, searched, and holds no secrets.
 fn history_over_sessions(server: &Server, history: &Path) -> Result<()> {
     let mut shell = Terminal::start(server, history)?;
-    shell.expect("(CONNECTED) 0] ")?;
     shell.enter("create /quoted 'one")?;
     shell.enter("two'")?;
     shell.expect("Created /quoted")?;
@@ -124,7 +120,6 @@ fn history_over_sessions(server: &Server, history: &Path) -> Result<()> {
     ensure!(!fs::read_to_string(history)?.contains("secret"), "a password is in the history");
 
     let mut shell = Terminal::start(server, history)?;
-    shell.expect("(CONNECTED) 0] ")?;
     shell.types(CTRL_R)?;
     shell.types("get /quo")?;
     shell.expect("get /quoted")?;
@@ -139,7 +134,6 @@ fn history_over_sessions(server: &Server, history: &Path) -> Result<()> {
 /// The prompt says how the session stands, and Ctrl-C ends a command that waits.
 fn reconnect(server: &Server, history: &Path) -> Result<()> {
     let mut shell = Terminal::start(server, history)?;
-    shell.expect("(CONNECTED) 0] ")?;
     shell.enter("connect 127.0.0.1:1")?;
     shell.expect("state:Closed")?;
     shell.expect("(CONNECTING) 1] ")?;
@@ -166,6 +160,7 @@ struct Terminal {
 }
 
 impl Terminal {
+    /// Starts a shell and waits for its session and its prompt.
     fn start(server: &Server, history: &Path) -> Result<Self> {
         let main = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).context("opening a pseudo-terminal")?;
         grantpt(&main)?;
@@ -192,7 +187,11 @@ impl Terminal {
                 }
             }
         });
-        Ok(Self { child, keys: main, shown, screen: String::new(), rest: Vec::new() })
+        let mut shell = Self { child, keys: main, shown, screen: String::new(), rest: Vec::new() };
+        // The prompt comes behind this event, or once more behind it.
+        shell.expect("state:SyncConnected")?;
+        shell.expect("0] ")?;
+        Ok(shell)
     }
 
     fn types(&mut self, keys: &str) -> Result<()> {

@@ -6,9 +6,10 @@
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::java_shell::{self, Seen};
+use super::mapping::name_hex;
 use super::process::{Output, run as run_program};
 use super::{Case, terminal};
 use crate::harness::{APACHE_NEWEST, Server, Target, apache_file, class_path, cli_binary};
@@ -18,6 +19,9 @@ const SHELL_TIME_MAX: Duration = Duration::from_secs(90);
 
 /// Scripts of this lane, about the shell itself; `SERVER` stands for the address. Those of the lane `java_shell` follow.
 const SCRIPTS: &str = include_str!("../../data/zkcli-scripts.txt");
+
+/// Commands that only ours has, and what they print.
+const BEYOND: &str = include_str!("../../data/zkcli-beyond.txt");
 
 /// Whole command lines; `SERVER` stands for the address.
 const ONE_SHOTS: [&[&str]; 12] = [
@@ -51,6 +55,10 @@ pub(crate) fn run(target: &Target) -> Result<Vec<Case>> {
         let name = format!("one-shot {}", words.join(" "));
         cases.extend(compare(&name, words, "", &originals, &[&apache, &ours])?);
     }
+    for (server, other) in [(&ours, &apache), (&apache, &ours)] {
+        cases.push(beyond(server, other)?);
+    }
+    cases.push(json(&ours)?);
     cases.extend(terminal::run(&ours)?);
     Ok(cases)
 }
@@ -91,6 +99,48 @@ fn compare(
         cases.push(Case::equal(format!("{name}: events"), &wanted.events, &got.events));
     }
     Ok(cases)
+}
+
+/// Types the commands that only ours has, each into a shell of its own; what they print has to be what the file says.
+fn beyond(server: &Server, other: &Server) -> Result<Case> {
+    let file = server.dir().join("exported").display().to_string();
+    let (_, wanted) = BEYOND.split_once("\n\n").context("a remark before the first command")?;
+    let mut got = String::new();
+    for typed in wanted.lines().filter_map(|line| line.strip_prefix("$ ")) {
+        let line = typed.replace("FILE", &file).replace("OTHER", &other.address());
+        let output = shell(Command::new(cli_binary()?), &["-server", "SERVER"], &line, server)?;
+        let is_answer = |line: &&str| {
+            let of_the_shell =
+                ["Connecting to ", "Welcome to ", "JLine support ", "WATCHER::", "WatchedEvent "];
+            !line.is_empty() && !of_the_shell.iter().any(|start| line.starts_with(start))
+        };
+        let lines = output.stdout.lines().filter(is_answer).chain(output.stderr.lines());
+        got.push_str(&format!("$ {typed}\n"));
+        got.extend(lines.map(|line| format!("{line}\n")));
+    }
+    Ok(Case::equal(format!("beyond the original, on {}", server.target()), wanted, &name_hex(&got)))
+}
+
+/// Everything that is printed as JSON is JSON, a value a line, the commands of the original included.
+fn json(server: &Server) -> Result<Case> {
+    let typed: Vec<&str> = java_shell::scripts().flat_map(|(_, script)| script.lines()).collect();
+    let typed: Vec<&str> = typed.into_iter().filter(|line| *line != "quit").collect();
+    let mut ours = Command::new(cli_binary()?);
+    ours.args(["--output", "json", "-server", &server.address()]);
+    let output = run_program(&mut ours, &typed.join("\n"), SHELL_TIME_MAX)?;
+    let lines = output.stdout.lines();
+    let told = output.stderr.lines().filter(|line| line.starts_with('{'));
+    let wrong: Vec<&str> =
+        lines.chain(told).filter(|line| serde_json::from_str::<serde_json::Value>(line).is_err()).collect();
+    let count = output.stdout.lines().count();
+    let held = ensure_held(count > typed.len() / 4, &wrong);
+    Ok(Case::of("answers as JSON", held))
+}
+
+fn ensure_held(is_enough: bool, wrong: &[&str]) -> Result<()> {
+    ensure!(wrong.is_empty(), "no JSON: {wrong:?}");
+    ensure!(is_enough, "hardly anything was printed");
+    Ok(())
 }
 
 /// Runs one shell to its end.

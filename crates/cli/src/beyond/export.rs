@@ -1,0 +1,108 @@
+//! `export` and `import`: a subtree as lines of JSON.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write, stdin};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use client::check_path;
+use proto::SessionId;
+use serde_json::{Value, json};
+
+use super::copy::{everything, moved, report};
+use super::write::{Wish, Writer};
+use crate::answer::{Answer, acl_json, put_data};
+use crate::commands::{Input, parse_acl};
+use crate::shell::Shell;
+use crate::trouble::Trouble;
+use crate::walk::{Visit, walk};
+
+/// `export`. Paths are those below the exported znode, which is `/` itself.
+pub(crate) fn export(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
+    let root = input.arg(1)?;
+    check_path(root)?;
+    let mut file = match input.parsed.value("f") {
+        None => None,
+        Some(name) => {
+            let made =
+                File::create(name).map_err(|error| Trouble::told(format!("cannot write {name}: {error}")))?;
+            Some((name, BufWriter::new(made)))
+        }
+    };
+    walk(shell.client(), root, everything, |visit| {
+        let value = exported(&visit, moved(visit.path, root, "/"))?;
+        match &mut file {
+            None => shell.console.value(&value),
+            Some((name, file)) => writeln!(file, "{value}")
+                .map_err(|error| Trouble::told(format!("cannot write {name}: {error}")))?,
+        }
+        visit.children(0)
+    })?;
+    if let Some((name, mut file)) = file {
+        file.flush().map_err(|error| Trouble::told(format!("cannot write {name}: {error}")))?;
+    }
+    Ok(Answer::Silent)
+}
+
+fn exported(visit: &Visit<'_>, path: String) -> Result<Value, Trouble> {
+    let told = |failure| Trouble::request(failure, visit.path);
+    let (data, stat) = visit.reply(1)?.data().map_err(told)?;
+    let (acl, _) = visit.reply(2)?.acl().map_err(told)?;
+    let mut value = json!({ "path": path, "acl": acl_json(&acl) });
+    put_data(&mut value, data.as_deref());
+    if stat.ephemeral_owner != SessionId::NONE
+        && let Some(object) = value.as_object_mut()
+    {
+        object.insert("ephemeralOwner".to_owned(), Value::from(stat.ephemeral_owner.to_string()));
+    }
+    Ok(value)
+}
+
+/// `import`. Ephemeral znodes are left out; the top one may be there already.
+pub(crate) fn import(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
+    let root = input.arg(1)?;
+    check_path(root)?;
+    let name = input.parsed.value("f").unwrap_or("-");
+    let told = |error: std::io::Error| Trouble::told(format!("cannot read {name}: {error}"));
+    let lines: Box<dyn BufRead> = match name {
+        "-" => Box::new(stdin().lock()),
+        _ => Box::new(BufReader::new(File::open(name).map_err(told)?)),
+    };
+    let mut writer = Writer::new(shell.client(), input.parsed.has("u"));
+    let mut left_out = 0;
+    for (number, line) in (1_u64..).zip(lines.lines()) {
+        let line = line.map_err(told)?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let value: Value = serde_json::from_str(&line)
+            .map_err(|error| Trouble::told(format!("line {number} of {name} is no JSON: {error}")))?;
+        if value.get("ephemeralOwner").is_some() {
+            left_out += 1;
+            continue;
+        }
+        let wish = imported(shell, &value, root)
+            .ok_or_else(|| Trouble::told(format!("line {number} of {name} is no exported znode")))?;
+        check_path(&wish.path)?;
+        writer.put(wish)?;
+    }
+    writer.finish()?;
+    report(shell, writer.created, writer.overwritten, left_out);
+    Ok(Answer::Silent)
+}
+
+/// `None`: the value is no znode.
+fn imported(shell: &Shell, value: &Value, root: &str) -> Option<Wish> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str);
+    let path = text("path")?;
+    let data = match (value.get("data")?, text("encoding")) {
+        (Value::Null, _) => None,
+        (Value::String(text), None) => Some(text.as_bytes().to_vec()),
+        (Value::String(text), Some("base64")) => Some(STANDARD.decode(text).ok()?),
+        _ => return None,
+    };
+    let entries = value.get("acl")?.as_array()?;
+    let acl = entries.iter().map(|entry| Some(parse_acl(shell, entry.as_str()?)));
+    let acl = acl.collect::<Option<Vec<_>>>()?.concat();
+    Some(Wish { path: moved(path, "/", root), data, acl, may_exist: path == "/" })
+}
