@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::Ipv6Addr;
 
 use super::error::ConfigError;
 use super::place::Setting;
@@ -336,11 +337,19 @@ impl fmt::Display for HostPort {
     }
 }
 
+/// An IPv6 address in brackets, with all its zeroes, as `Inet6Address#getHostAddress` writes it.
 struct Bracketed<'a>(&'a str);
 
 impl fmt::Display for Bracketed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.contains(':') { write!(f, "[{}]", self.0) } else { f.write_str(self.0) }
+        match self.0.parse::<Ipv6Addr>() {
+            Ok(address) => {
+                let [a, b, c, d, e, g, h, i] = address.segments();
+                write!(f, "[{a:x}:{b:x}:{c:x}:{d:x}:{e:x}:{g:x}:{h:x}:{i:x}]")
+            }
+            Err(_) if self.0.contains(':') => write!(f, "[{}]", self.0),
+            Err(_) => f.write_str(self.0),
+        }
     }
 }
 
@@ -400,9 +409,9 @@ mod tests {
             ("server.10", "[fe80::1]:5:6"),
         ]);
         membership.version = 0x1_0000_0000;
-        let expected = "server.1=a:1:2|b:1:2:participant;[::1]:2181\n\
+        let expected = "server.1=a:1:2|b:1:2:participant;[0:0:0:0:0:0:0:1]:2181\n\
                         server.2=b:3:4:observer;0.0.0.0:2181\n\
-                        server.10=[fe80::1]:5:6:participant\n\
+                        server.10=[fe80:0:0:0:0:0:0:1]:5:6:participant\n\
                         version=100000000";
         assert_eq!(membership.to_string(), expected);
     }
