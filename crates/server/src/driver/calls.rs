@@ -33,8 +33,8 @@ const BACKLOG: i32 = 128;
 pub(super) enum News {
     /// A call came through, or did not.
     Called { link: LinkId, stream: io::Result<TcpStream> },
-    /// What a name means.
-    Resolved { host: String, addresses: Vec<IpAddr> },
+    /// What a name means, or why nobody knows.
+    Resolved { host: String, addresses: io::Result<Vec<IpAddr>> },
     /// A port was got, or is not to be had.
     Bound { port: Port, attempt: u64, listeners: io::Result<Vec<TcpListener>> },
 }
@@ -140,17 +140,15 @@ impl Teller {
 
     /// Looks a name up and tells what it means. IPv4 first, as Java has it.
     fn resolve(&self, address: &Address) -> Vec<SocketAddr> {
-        match resolve(address) {
+        let (found, addresses) = match resolve(address) {
             Ok(found) => {
                 let addresses = found.iter().map(SocketAddr::ip).collect();
-                self.tell(News::Resolved { host: address.host.clone(), addresses });
-                found
+                (found, Ok(addresses))
             }
-            Err(error) => {
-                tracing::warn!(host = address.host, %error, "the name of a member cannot be looked up");
-                Vec::new()
-            }
-        }
+            Err(error) => (Vec::new(), Err(error)),
+        };
+        self.tell(News::Resolved { host: address.host.clone(), addresses });
+        found
     }
 }
 
@@ -317,7 +315,7 @@ mod tests {
         calls.call(LinkId(7), Port::Election, vec![Address { host: "localhost".into(), port }], SOON);
         let first = calls.inbox.recv().unwrap();
         let News::Resolved { host, addresses } = first else { panic!("{first:?}") };
-        assert_eq!((host.as_str(), addresses[0]), ("localhost", IpAddr::from([127, 0, 0, 1])));
+        assert_eq!((host.as_str(), addresses.unwrap()[0]), ("localhost", IpAddr::from([127, 0, 0, 1])));
         let second = calls.inbox.recv().unwrap();
         assert!(matches!(second, News::Called { link: LinkId(7), stream: Ok(_) }), "{second:?}");
     }

@@ -4,6 +4,7 @@
 //! business. Here are the sockets, the listeners of both ports, and the calls under way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -94,6 +95,26 @@ impl Ear {
 }
 
 #[derive(Debug)]
+struct Call {
+    port: Port,
+    addresses: Vec<Address>,
+    /// When it is given up.
+    until_ms: u64,
+}
+
+/// Addresses in a log line.
+struct Shown<'a>(&'a [Address]);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, Address { host, port }) in self.0.iter().enumerate() {
+            write!(f, "{}{host}:{port}", if at == 0 { "" } else { "|" })?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
 struct Link {
     stream: TcpStream,
     /// How much of the output was sent and still stands at its front.
@@ -110,8 +131,10 @@ struct Link {
 pub(super) struct Links {
     options: LinkOptions,
     calls: Calls,
-    /// Calls under way, and when they are given up.
-    calling: BTreeMap<LinkId, (Port, u64)>,
+    /// Calls under way.
+    calling: BTreeMap<LinkId, Call>,
+    /// Whom the last call did not reach.
+    unreached: BTreeSet<Vec<Address>>,
     links: BTreeMap<LinkId, Link>,
     election: Vec<TcpListener>,
     quorum: Vec<TcpListener>,
@@ -121,8 +144,10 @@ pub(super) struct Links {
     again: Vec<LinkId>,
     /// When to accept again: more waited than one turn takes, or there was no descriptor.
     accept_at_ms: Option<u64>,
-    /// Where members are known to be.
-    places: BTreeSet<IpAddr>,
+    /// Where members are known to be, by their names.
+    places: BTreeMap<String, Vec<IpAddr>>,
+    /// Names that could not be looked up the last time.
+    unknown: BTreeSet<String>,
     looked_up_ms: u64,
 }
 
@@ -141,13 +166,15 @@ impl Links {
             options,
             calls,
             calling: BTreeMap::new(),
+            unreached: BTreeSet::new(),
             links: BTreeMap::new(),
             election: Vec::new(),
             quorum: Vec::new(),
             quorum_attempt: 0,
             again: Vec::new(),
             accept_at_ms: None,
-            places: BTreeSet::new(),
+            places: BTreeMap::new(),
+            unknown: BTreeSet::new(),
             looked_up_ms: now.mono_ms,
         }
     }
@@ -162,7 +189,7 @@ impl Links {
         now: Now,
     ) {
         let until_ms = now.mono_ms.saturating_add(timeout_ms).saturating_add(CALL_SLACK_MS);
-        self.calling.insert(link, (port, until_ms));
+        self.calling.insert(link, Call { port, addresses: addresses.clone(), until_ms });
         self.calls.call(link, port, addresses, Duration::from_millis(timeout_ms));
     }
 
@@ -195,9 +222,19 @@ impl Links {
     pub(super) fn hear(&mut self, turn: &mut Turn<'_>) -> Result<(), DriverError> {
         while let Some(news) = self.calls.next() {
             match news {
-                News::Resolved { host, addresses } => {
-                    self.places.extend(addresses.iter().map(IpAddr::to_canonical));
+                // Of a stranger, who is called back where it came from, nothing is remembered.
+                News::Resolved { host, .. } if !self.is_member(&host) => {}
+                News::Resolved { host, addresses: Ok(addresses) } => {
+                    self.unknown.remove(&host);
                     turn.member.link_resolved(&host, &addresses);
+                    let addresses = addresses.iter().map(IpAddr::to_canonical).collect();
+                    self.places.insert(host, addresses);
+                }
+                News::Resolved { host, addresses: Err(error) } => {
+                    // Once, and not at each attempt.
+                    if self.unknown.insert(host.clone()) {
+                        tracing::warn!(host, %error, "the name of a member cannot be looked up; correct it, or the DNS");
+                    }
                 }
                 News::Called { link, stream } => self.on_called(link, stream, turn),
                 News::Bound { port, attempt, listeners } => {
@@ -212,17 +249,35 @@ impl Links {
 
     fn on_called(&mut self, link: LinkId, stream: io::Result<std::net::TcpStream>, turn: &mut Turn<'_>) {
         // It may have been given up meanwhile.
-        let Some((port, _)) = self.calling.remove(&link) else { return };
+        let Some(Call { port, addresses, .. }) = self.calling.remove(&link) else { return };
         let nodelay = port == Port::Election || self.options.follower_nodelay;
         let taken = stream
             .and_then(|stream| self.take_in(link, port, TcpStream::from_std(stream), nodelay, turn.registry));
         match taken {
-            Ok(()) => turn.member.link_opened(link, turn.now),
+            Ok(()) => {
+                if self.unreached.remove(&addresses) {
+                    tracing::info!(?port, to = %Shown(&addresses), "a member is reached again");
+                }
+                turn.member.link_opened(link, turn.now);
+            }
             Err(error) => {
-                tracing::debug!(?port, %error, "a call to a member failed");
+                self.on_unreached(port, addresses, &error);
                 turn.member.link_lost(link, turn.now);
             }
         }
+    }
+
+    /// Once, and not at each attempt.
+    fn on_unreached(&mut self, port: Port, addresses: Vec<Address>, error: &io::Error) {
+        let are_members = addresses.iter().all(|at| self.is_member(&at.host));
+        if are_members && !self.unreached.contains(&addresses) {
+            tracing::warn!(?port, to = %Shown(&addresses), %error, "a member cannot be reached; it may be down");
+            self.unreached.insert(addresses);
+        }
+    }
+
+    fn is_member(&self, host: &str) -> bool {
+        self.options.others.iter().any(|at| at.host == host)
     }
 
     fn on_bound(
@@ -305,10 +360,12 @@ impl Links {
                 }
             }
         }
-        let due = |(_, (_, until_ms)): &(&LinkId, &(Port, u64))| *until_ms <= now_ms;
-        let due: Vec<_> = self.calling.iter().filter(due).map(|(link, _)| *link).collect();
+        let due = self.calling.iter().filter(|(_, call)| call.until_ms <= now_ms);
+        let due: Vec<_> = due.map(|(link, _)| *link).collect();
         for link in due {
-            self.calling.remove(&link);
+            if let Some(Call { port, addresses, .. }) = self.calling.remove(&link) {
+                self.on_unreached(port, addresses, &io::ErrorKind::TimedOut.into());
+            }
             turn.member.link_lost(link, turn.now);
         }
     }
@@ -318,7 +375,7 @@ impl Links {
         if !self.again.is_empty() {
             return 0;
         }
-        let calls = self.calling.values().map(|(_, until_ms)| *until_ms).min();
+        let calls = self.calling.values().map(|call| call.until_ms).min();
         calls.unwrap_or(u64::MAX).min(self.accept_at_ms.unwrap_or(u64::MAX))
     }
 
@@ -349,7 +406,8 @@ impl Links {
 
     fn on_caller(&mut self, port: Port, stream: TcpStream, peer: SocketAddr, turn: &mut Turn<'_>) {
         let now_ms = turn.now.mono_ms;
-        let is_known = self.places.contains(&peer.ip().to_canonical());
+        let place = peer.ip().to_canonical();
+        let is_known = self.places.values().any(|places| places.contains(&place));
         if !is_known && now_ms >= self.looked_up_ms.saturating_add(LOOK_UP_PAUSE_MS) {
             self.looked_up_ms = now_ms;
             self.calls.look_up(self.options.others.clone());
