@@ -93,12 +93,13 @@ fn load_file<D: Disk>(disk: &D, path: &str) -> Result<Option<Epoch>, EpochError>
 }
 
 /// Replaces one epoch, durably, before anybody is told; on a full disk at the cost of the
-/// [reserve](crate::keep_reserve).
+/// [reserve](crate::keep_reserve), which is then made again if there is room.
 ///
 /// # Errors
 /// As the disk gives them; the process has to end (reliability.md R6).
 pub fn save<D: Disk>(disk: &D, dir: &str, kind: EpochKind, epoch: Epoch) -> Result<(), DiskError> {
-    reserve::replace(disk, &disk::join(dir, kind.file_name()), epoch.0.to_string().as_bytes())
+    reserve::replace(disk, &disk::join(dir, kind.file_name()), epoch.0.to_string().as_bytes())?;
+    reserve::keep_reserve(disk, dir).map(drop)
 }
 
 /// Both promises.
@@ -147,7 +148,6 @@ impl Epochs {
                 EpochKind::Accepted => self.accepted = epoch,
                 EpochKind::Current => self.current = epoch,
             }
-            reserve::keep_reserve(disk, dir)?;
         }
         Ok(())
     }

@@ -13,8 +13,8 @@ const RESERVE_BYTES: u64 = 64 << 10;
 
 /// Sees to it that `dir` has its reserve, and says whether it has: on a full disk it may not.
 ///
-/// [`load_epochs`](crate::epoch::load_epochs) and [`Epochs::raise`](crate::epoch::Epochs::raise) do this; a server may
-/// do it again when a full disk has room.
+/// [`load_epochs`](crate::epoch::load_epochs) and [`epoch::save`](crate::epoch::save) do this; a server may do it again
+/// when a full disk has room.
 ///
 /// # Errors
 /// As the disk gives them, never [`DiskError::NoSpace`].
