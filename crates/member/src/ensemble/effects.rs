@@ -179,11 +179,6 @@ impl Member {
         ensemble.receiving = None;
         ensemble.leader = None;
         ensemble.is_draining = true;
-        if ensemble.is_tree_unsaved && ensemble.jobs == 0 {
-            // The tree is another leader's, and the files are not (ZOOKEEPER-3642).
-            let to = ensemble.logged;
-            ensemble.order_job(DiskJob::Truncate { to, reload: true });
-        }
         for link in links {
             self.close_link(link);
         }
@@ -195,6 +190,12 @@ impl Member {
         let is_still = ensemble.jobs == 0 && self.core.formed() == 0 && ensemble.logged >= ensemble.taken;
         if !ensemble.is_draining || !is_still {
             return false;
+        }
+        if ensemble.is_tree_unsaved {
+            // The tree is another leader's, and the files are not (ZOOKEEPER-3642).
+            let to = ensemble.logged;
+            ensemble.order_job(DiskJob::Truncate { to, reload: true });
+            return true;
         }
         ensemble.is_draining = false;
         ensemble.peer.on_drained(ensemble.logged, now.mono_ms);
@@ -227,6 +228,8 @@ impl Member {
             }
             Done::NotTruncated { .. } => {
                 ensemble.jobs -= 1;
+                // What was not delivered is gone from memory, and the log still has it.
+                ensemble.is_tree_unsaved = true;
                 ensemble.peer.distrust_tree();
             }
             Done::Truncated { to, tree } => {
@@ -302,6 +305,8 @@ impl Member {
             ensemble.orders.push_back(Order::Halt(Halt::TreeDiffers { zxid }));
         }
         ensemble.differences += 1;
+        // Until the leader's tree is here, what the files say is better than what is in memory.
+        ensemble.is_tree_unsaved = true;
         ensemble.peer.distrust_tree();
     }
 }

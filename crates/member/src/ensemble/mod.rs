@@ -88,7 +88,7 @@ pub(crate) struct Ensemble {
     whole_from: Zxid,
     /// The role is over, and the log is not still yet.
     is_draining: bool,
-    /// The tree came from a leader and is not on disk.
+    /// The tree is not that of the files: it came from a leader and was not saved, or it is not to be trusted.
     is_tree_unsaved: bool,
     /// How often the tree differed from the leader's.
     differences: u32,
