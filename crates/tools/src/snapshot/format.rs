@@ -67,13 +67,13 @@ fn trouble_with(file: &str) -> Option<String> {
 fn show(tree: &Tree, name: &str, with_data: bool, properties: &Properties, out: &mut Out) {
     out.line(format_args!("ZNode Details (count={}):", tree.count()));
     let mut newest = names::snapshot_zxid(name).map_or(-1, |zxid| zxid.0);
-    let root = tree.find("").expect("every loaded tree has a root");
     let mut text = String::new();
-    for (at, _) in tree.walk(root, Tree::children_shown) {
+    for (at, depth) in tree.walk(tree.root(), Tree::children_shown) {
         let node = tree.node(at);
         newest = newest.max(node.stat.mzxid.0).max(node.stat.pzxid.0);
         text.clear();
-        put_node(&mut text, node, with_data, properties);
+        let path = if depth == 0 { "/" } else { &*node.path };
+        put_node(&mut text, path, node, with_data, properties);
         out.text(&text);
         if out.is_cut_off() {
             return;
@@ -86,10 +86,9 @@ fn show(tree: &Tree, name: &str, with_data: bool, properties: &Properties, out: 
     out.line(format_args!("----\nLast zxid: 0x{newest:x}"));
 }
 
-fn put_node(text: &mut String, node: &Node, with_data: bool, properties: &Properties) {
+fn put_node(text: &mut String, path: &str, node: &Node, with_data: bool, properties: &Properties) {
     let StatPersisted { czxid, mzxid, pzxid, ctime, mtime, .. } = node.stat;
     let StatPersisted { cversion, version, aversion, ephemeral_owner, .. } = node.stat;
-    let path = if node.path.is_empty() { "/" } else { &*node.path };
     let date = |ms| Date::new(ms, &properties.time_zone);
     let (ctime, mtime) = (date(ctime), date(mtime));
     // Writing into a string cannot fail.

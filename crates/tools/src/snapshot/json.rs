@@ -16,9 +16,8 @@ pub(super) fn show(tree: &Tree, now_ms: u128, out: &mut Out) {
     let mut text = format!(
         "[1,0,{{\"progname\":\"SnapshotFormatter.java\",\"progver\":\"0.01\",\"timestamp\":{now_ms}}}"
     );
-    let root = tree.find("").expect("every loaded tree has a root");
     let mut inner_depths = Vec::new();
-    for ((at, depth), inode) in tree.walk(root, Tree::children_shown).zip(FIRST_INODE..) {
+    for ((at, depth), inode) in tree.walk(tree.root(), Tree::children_shown).zip(FIRST_INODE..) {
         close(&mut inner_depths, depth, &mut text);
         out.text(&text);
         text.clear();
@@ -29,7 +28,7 @@ pub(super) fn show(tree: &Tree, now_ms: u128, out: &mut Out) {
         }
         let node = tree.node(at);
         text.push_str("{\"name\":\"");
-        put_escaped(&mut text, if node.path.is_empty() { "/" } else { node.name() });
+        put_escaped(&mut text, if depth == 0 { "/" } else { node.name() });
         let length = node.data_len;
         // Writing into a string cannot fail.
         let _ = write!(text, "\",\"asize\":{length},\"dsize\":{length},\"dev\":0,\"ino\":{inode}}}");

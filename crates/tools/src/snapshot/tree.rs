@@ -42,6 +42,8 @@ impl Node {
 pub(super) struct Tree {
     nodes: Vec<Node>,
     by_path: HashMap<Rc<str>, usize>,
+    /// The last node without a slash in its path. In a sound snapshot that is the one with the empty path.
+    root: usize,
     /// Ids and timeouts, in the order they stand in the file.
     sessions: Vec<(i64, i32)>,
     /// How many znodes each owner has.
@@ -55,18 +57,23 @@ impl Tree {
     /// * `keeps_data`: whether the data of znodes will be shown, and not only its length.
     pub(super) fn load(file: &str, keeps_data: bool, properties: &Properties) -> Result<Self, Thrown> {
         let mut archive = Archive::new(open(file)?, properties.length_max);
-        let mut tree = Self {
-            nodes: Vec::new(),
-            by_path: HashMap::new(),
-            sessions: Vec::new(),
-            ephemerals: HashMap::new(),
-            keeps_data,
-        };
+        let mut tree = Self::empty(keeps_data);
         read(&mut archive, &mut tree)
             .and_then(|()| if tree.find("").is_some() { Ok(()) } else { Err(Thrown::null()) })
             .map_err(|thrown| thrown.at(|| format!("{file}, byte {} uncompressed", archive.offset())))?;
         quota::count(&mut tree);
         Ok(tree)
+    }
+
+    fn empty(keeps_data: bool) -> Self {
+        Self {
+            nodes: Vec::new(),
+            by_path: HashMap::new(),
+            root: 0,
+            sessions: Vec::new(),
+            ephemerals: HashMap::new(),
+            keeps_data,
+        }
     }
 
     /// How many znodes Java counts, which knows the root by two names.
@@ -76,7 +83,12 @@ impl Tree {
 
     /// The znode at a path. The root is `/` or nothing.
     pub(super) fn find(&self, path: &str) -> Option<usize> {
-        self.by_path.get(if path == "/" { "" } else { path }).copied()
+        if path == "/" { Some(self.root) } else { self.by_path.get(path).copied() }
+    }
+
+    /// The root by its name `/`.
+    pub(super) fn root(&self) -> usize {
+        self.root
     }
 
     pub(super) fn node(&self, at: usize) -> &Node {
@@ -143,23 +155,58 @@ impl Sink for Tree {
                 let message = format!("Invalid Datatree, unable to find parent {parent} of path {path}");
                 return Err(Thrown::io(message));
             };
-            match known {
-                // The later of two of one path counts.
-                Some(known) => {
-                    for child in &mut self.nodes[parent].children {
-                        if *child == known {
-                            *child = at;
-                        }
-                    }
-                }
-                None => self.nodes[parent].children.push(at),
+            let children = &mut self.nodes[parent].children;
+            // The later of two of one path counts.
+            match known.and_then(|known| children.iter_mut().find(|child| **child == known)) {
+                Some(child) => *child = at,
+                None => children.push(at),
             }
             if stat.ephemeral_owner != 0 && stat.ephemeral_owner != CONTAINER && known.is_none() {
                 *self.ephemerals.entry(stat.ephemeral_owner).or_default() += 1;
             }
+        } else {
+            self.root = at;
         }
         let kept = if self.keeps_data { data.into() } else { Box::default() };
         self.nodes.push(Node { path, data_len: data.len(), data: kept, stat, children: Vec::new() });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(paths: &[&str]) -> Tree {
+        let mut tree = Tree::empty(false);
+        for path in paths {
+            let stat = StatPersisted { ephemeral_owner: 7, ..StatPersisted::default() };
+            Sink::node(&mut tree, (*path).to_owned(), b"data", stat).unwrap();
+        }
+        tree
+    }
+
+    fn walked(tree: &Tree, from: usize) -> Vec<&str> {
+        tree.walk(from, Tree::children_shown).map(|(at, _)| &*tree.node(at).path).collect()
+    }
+
+    #[test]
+    fn znodes_come_parents_first_in_the_order_of_a_hash_table() {
+        let tree = tree(&["", "/b", "/b/x", "/a", "/i"]);
+        // `a` is 97 and `i` 105: one bucket of eight, in the order they came.
+        assert_eq!(walked(&tree, tree.root()), ["", "/a", "/i", "/b", "/b/x"]);
+        assert_eq!((tree.count(), tree.find("/"), tree.find("/nothing")), (6, Some(0), None));
+        assert_eq!(tree.ephemerals.get(&7), Some(&4));
+    }
+
+    #[test]
+    fn what_only_a_damaged_file_holds_counts_as_in_java() {
+        let tree = tree(&["", "/a", "/a/b", "/a", "/a/c", "/a/b"]);
+        assert_eq!(walked(&tree, tree.root()), ["", "/a", "/a/b", "/a/c"], "the later of two counts");
+        let tree = self::tree(&["", "/a", "a"]);
+        assert_eq!(walked(&tree, tree.root()), ["a"], "without slash it is the root");
+        let mut tree = self::tree(&[""]);
+        let error = Sink::node(&mut tree, "/a/b".into(), b"", StatPersisted::default()).unwrap_err();
+        assert_eq!(error.message(), "Invalid Datatree, unable to find parent /a of path /a/b");
     }
 }
