@@ -77,6 +77,8 @@ pub(crate) struct Learner {
     last: Zxid,
     /// What it tells the leader to have: less than `last` if its tree is not to be trusted.
     claim: Zxid,
+    /// What this process saw committed, in any role: no leader can undo it.
+    known: Zxid,
     /// Proposed and not committed, oldest first.
     proposed: VecDeque<Zxid>,
     committed: Zxid,
@@ -96,6 +98,7 @@ impl Learner {
         current: Epoch,
         last: Zxid,
         needs_tree: bool,
+        known: Zxid,
         limits: Limits,
         out: &mut VecDeque<Effect>,
         now_ms: u64,
@@ -112,6 +115,7 @@ impl Learner {
             current,
             last,
             claim: if needs_tree { Zxid::ZERO } else { last },
+            known,
             proposed: VecDeque::new(),
             committed: last,
             acked: Zxid::NONE,
@@ -225,11 +229,13 @@ impl Learner {
                 if to > self.claim {
                     return Err(Violation::TruncateAhead { to, last: self.claim });
                 }
+                self.check_known(to)?;
                 self.stage = Stage::Truncating { to };
                 out.push_back(Effect::Truncate { to });
                 Ok(())
             }
             (&LeaderPacket::Snap { zxid }, Stage::Compared) => {
+                self.check_known(zxid)?;
                 self.stage = Stage::Receiving { zxid };
                 out.push_back(Effect::ReceiveSnapshot { zxid });
                 Ok(())
@@ -294,6 +300,20 @@ impl Learner {
                 _,
             ) => Err(misplaced),
         }
+    }
+
+    /// What was committed stays (Z10). A mark that opens an epoch is no transaction, and proves nothing about any.
+    fn check_known(&self, to: Zxid) -> Result<(), Violation> {
+        if to < self.known && self.known.counter() > 0 {
+            Err(Violation::ForgetsCommitted { to, committed: self.known })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Up to where this member knows the history to be committed, if it knows by a quorum's word.
+    pub(crate) fn known(&self) -> Zxid {
+        if self.is_live() { self.committed.max(self.known) } else { self.known }
     }
 
     fn on_leader_info(&mut self, epoch: Epoch, out: &mut VecDeque<Effect>) -> Result<(), Violation> {

@@ -231,6 +231,8 @@ pub struct Peer {
     /// When a member without a vote was last answered while this one was looking.
     answered: BTreeMap<Sid, u64>,
     needs_tree: bool,
+    /// What this process saw committed, in any role.
+    known: Zxid,
     effects: VecDeque<Effect>,
 }
 
@@ -254,6 +256,7 @@ impl Peer {
             down: BTreeSet::new(),
             answered: BTreeMap::new(),
             needs_tree: false,
+            known: Zxid::ZERO,
             effects: VecDeque::new(),
             options,
         };
@@ -442,6 +445,7 @@ impl Peer {
                 self.current,
                 self.last,
                 self.needs_tree,
+                self.known,
                 limits,
                 &mut self.effects,
                 now_ms,
@@ -496,8 +500,15 @@ impl Peer {
     // The end of a role.
 
     fn retire(&mut self) {
-        if let Phase::Leading(_) = self.phase {
-            self.effects.push_back(Effect::Listen(false));
+        match &self.phase {
+            Phase::Leading(leader) => {
+                self.effects.push_back(Effect::Listen(false));
+                if leader.is_established() {
+                    self.known = self.known.max(leader.committed());
+                }
+            }
+            Phase::Learning(learner) => self.known = learner.known(),
+            Phase::Draining | Phase::Looking(_) => {}
         }
         self.phase = Phase::Draining;
         self.role = Role::Looking;

@@ -88,6 +88,16 @@ pub enum Violation {
         /// The end of the log.
         last: Zxid,
     },
+    /// A leader without what this member knows to be committed (Z10): it cannot be one by a quorum that knows of it.
+    #[error(
+        "its history ends this member's at {to}, but {committed} is committed; look for members that lost their data"
+    )]
+    ForgetsCommitted {
+        /// Where it ends.
+        to: Zxid,
+        /// What was committed.
+        committed: Zxid,
+    },
     /// The session-level bytes of a packet make no sense, or a snapshot's.
     #[error("{0}")]
     Malformed(&'static str),
