@@ -48,8 +48,8 @@ pub enum EpochError {
         text: String,
     },
     /// The history is newer than the promise.
-    #[error("The current epoch, {current:x}, is older than the last zxid, {last}; the files are not from one \
-             backup, restore them together", current = current.0)]
+    #[error("The current epoch, {current:x}, is older than the last zxid, {last}; currentEpoch, acceptedEpoch and the \
+             logs are not from one backup, restore them together", current = current.0)]
     BehindLog {
         /// `currentEpoch`.
         current: Epoch,
@@ -57,8 +57,8 @@ pub enum EpochError {
         last: Zxid,
     },
     /// A promise to a later leader was forgotten.
-    #[error("The accepted epoch, {accepted:x} is less than the current epoch, {current:x}; the two files are not \
-             from one backup, restore them together", accepted = accepted.0, current = current.0)]
+    #[error("The accepted epoch, {accepted:x} is less than the current epoch, {current:x}; acceptedEpoch and \
+             currentEpoch are not from one backup, restore them together", accepted = accepted.0, current = current.0)]
     Disagree {
         /// `acceptedEpoch`.
         accepted: Epoch,
@@ -173,7 +173,11 @@ pub fn load_epochs<D: Disk>(disk: &D, dir: &str, last: Zxid) -> Result<Epochs, E
     };
     let mut current = or_create(EpochKind::Current)?;
     if current < of_log {
-        current = adopt_unfinished(disk, dir, of_log)?.ok_or(EpochError::BehindLog { current, last })?;
+        let unfinished = match adopt_unfinished(disk, dir, of_log)? {
+            None => adopt_history(disk, dir, of_log)?,
+            unfinished => unfinished,
+        };
+        current = unfinished.ok_or(EpochError::BehindLog { current, last })?;
     }
     let accepted = or_create(EpochKind::Accepted)?;
     if accepted < current {
@@ -181,6 +185,17 @@ pub fn load_epochs<D: Disk>(disk: &D, dir: &str, last: Zxid) -> Result<Epochs, E
     }
     reserve::keep_reserve(disk, dir)?;
     Ok(Epochs { accepted, current, created })
+}
+
+/// A member may stop between making a leader's history durable and storing the leader's epoch (R3). If that epoch was
+/// accepted before, the history is what it says: the transactions of an epoch stand behind the whole history its leader
+/// started with. Java does not start then.
+fn adopt_history<D: Disk>(disk: &D, dir: &str, of_log: Epoch) -> Result<Option<Epoch>, EpochError> {
+    if load(disk, dir, EpochKind::Accepted)?.is_none_or(|accepted| accepted < of_log) {
+        return Ok(None);
+    }
+    save(disk, dir, EpochKind::Current, of_log)?;
+    Ok(Some(of_log))
 }
 
 /// Java writes an epoch to `currentEpoch.tmp` and may stop before it renames it; the log can be ahead then.

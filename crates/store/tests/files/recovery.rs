@@ -261,15 +261,22 @@ fn epochs_are_repaired_or_refused() {
     let epochs = load_epochs(&disk, DIR, last).unwrap();
     assert_eq!((epochs.accepted, epochs.current, epochs.created), (Epoch(3), Epoch(3), true));
     assert_eq!(disk.contents(&path("currentEpoch")).unwrap(), b"3");
-    save(&disk, DIR, EpochKind::Accepted, Epoch(5)).unwrap();
-    let epochs = load_epochs(&disk, DIR, last).unwrap();
-    assert_eq!((epochs.accepted, epochs.current, epochs.created), (Epoch(5), Epoch(3), false));
     let later = Zxid::new(Epoch(4), 1);
     let error = load_epochs(&disk, DIR, later).unwrap_err();
     assert_eq!(error, EpochError::BehindLog { current: Epoch(3), last: later });
+    save(&disk, DIR, EpochKind::Accepted, Epoch(4)).unwrap();
     disk.put(&path("currentEpoch.tmp"), b"4");
     assert_eq!(load_epochs(&disk, DIR, later).unwrap().current, Epoch(4));
     assert_eq!(disk.contents(&path("currentEpoch")).unwrap(), b"4");
+    // Stopped between the history and the epoch of a leader that was accepted.
+    let latest = Zxid::new(Epoch(6), 0);
+    assert!(load_epochs(&disk, DIR, latest).is_err());
+    save(&disk, DIR, EpochKind::Accepted, Epoch(7)).unwrap();
+    let epochs = load_epochs(&disk, DIR, later).unwrap();
+    assert_eq!((epochs.accepted, epochs.current, epochs.created), (Epoch(7), Epoch(4), false));
+    let epochs = load_epochs(&disk, DIR, latest).unwrap();
+    assert_eq!((epochs.accepted, epochs.current), (Epoch(7), Epoch(6)));
+    assert_eq!(disk.contents(&path("currentEpoch")).unwrap(), b"6");
     save(&disk, DIR, EpochKind::Accepted, Epoch(2)).unwrap();
     assert!(matches!(load_epochs(&disk, DIR, later), Err(EpochError::Disagree { .. })));
     disk.put(&path("acceptedEpoch"), b"x1");
