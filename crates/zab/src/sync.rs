@@ -9,10 +9,18 @@ use proto::Zxid;
 /// Which committed transactions a member holds in memory: consecutive ones, in runs of one epoch.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Held {
+    /// The last transaction before the first run, if it is known.
+    before: Option<Zxid>,
     runs: VecDeque<(Zxid, Zxid)>,
 }
 
 impl Held {
+    /// Nothing is held of a history that ends at `zxid`. A zxid that only opens an epoch names no transaction.
+    #[must_use]
+    pub fn behind(zxid: Zxid) -> Self {
+        Self { before: Some(zxid).filter(|zxid| zxid.counter() != 0), runs: VecDeque::new() }
+    }
+
     /// Takes note of the next transaction.
     ///
     /// # Panics
@@ -35,6 +43,7 @@ impl Held {
     pub fn trim(&mut self, first: Zxid) {
         while let Some((start, end)) = self.runs.front_mut() {
             if *end < first {
+                self.before = Some(*end);
                 self.runs.pop_front();
             } else {
                 *start = (*start).max(first);
@@ -43,15 +52,11 @@ impl Held {
         }
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.runs.clear();
-    }
-
-    /// The oldest and the newest.
+    /// The oldest and the newest; if none is held, the last before, so that a learner can be cut back to it.
     #[must_use]
     pub fn bounds(&self) -> Option<(Zxid, Zxid)> {
-        Some((self.runs.front()?.0, self.runs.back()?.1))
+        let run = self.runs.front().zip(self.runs.back());
+        run.map(|(first, last)| (first.0, last.1)).or(self.before.map(|before| (before, before)))
     }
 
     /// The first at or behind `zxid`.
@@ -167,6 +172,17 @@ mod tests {
         assert_eq!(plan(&held(&[(2, 1..=5)]), z(4, 0), z(0, 0), z(3, 1)), Plan::Snap, "ZOOKEEPER-2832");
     }
 
+    /// Java holds what it replayed at its start; here only the end of that is known, and suffices.
+    #[test]
+    fn a_leader_that_has_just_started_cuts_a_tail_off() {
+        let held = Held::behind(z(1, 5));
+        assert_eq!(plan(&held, z(2, 0), z(0, 0), z(1, 6)), Plan::Trunc { to: z(1, 5) });
+        assert_eq!(plan(&held, z(2, 0), z(0, 0), z(1, 5)), Plan::Diff { after: z(1, 5), last: z(1, 5) });
+        let log = Plan::Log { after: z(1, 3), upto: z(1, 5) };
+        assert_eq!(plan(&held, z(2, 0), z(0, 0), z(1, 3)), log);
+        assert_eq!(plan(&Held::behind(z(1, 0)), z(1, 0), z(0, 0), z(0, 0)), Plan::Snap);
+    }
+
     #[test]
     fn trimming_keeps_the_rest() {
         let mut held = held(&[(1, 1..=5), (2, 1..=2)]);
@@ -174,5 +190,7 @@ mod tests {
         assert_eq!(held.bounds(), Some((z(1, 4), z(2, 2))));
         held.trim(z(2, 1));
         assert_eq!(held.bounds(), Some((z(2, 1), z(2, 2))));
+        held.trim(z(2, 3));
+        assert_eq!(held.bounds(), Some((z(2, 2), z(2, 2))));
     }
 }

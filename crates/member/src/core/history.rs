@@ -62,7 +62,10 @@ pub(super) struct History {
 }
 
 impl History {
-    pub(super) fn new(keep: usize) -> Self {
+    /// Nothing is here yet.
+    ///
+    /// * `end`: the last transaction of what came before.
+    pub(super) fn new(keep: usize, end: Zxid) -> Self {
         Self {
             forming: Payloads::default(),
             forming_origins: Vec::new(),
@@ -74,7 +77,7 @@ impl History {
             kept_entries: 0,
             kept_bytes: 0,
             keep,
-            held: Held::default(),
+            held: Held::behind(end),
         }
     }
 
@@ -179,9 +182,11 @@ impl History {
     }
 
     /// What was held back goes to the log, without what is delivered: that is in the snapshot before it.
-    pub(super) fn release(&mut self) {
+    ///
+    /// * `end`: the last delivered transaction.
+    pub(super) fn release(&mut self, end: Zxid) {
         self.is_held_back = false;
-        self.held.clear();
+        self.held = Held::behind(end);
         self.forming = self.forming.without_first(self.forming_delivered);
         self.forming_origins.drain(..self.forming_delivered);
         self.forming_delivered = 0;
@@ -207,8 +212,8 @@ impl History {
         self.is_held_back = false;
     }
 
-    /// Drops everything.
-    pub(super) fn clear(&mut self) {
-        *self = Self::new(self.keep);
+    /// Drops everything: the history is another one, which ends at `end`.
+    pub(super) fn clear(&mut self, end: Zxid) {
+        *self = Self::new(self.keep, end);
     }
 }

@@ -109,7 +109,7 @@ impl Core {
             cleaner_options: options.cleaner,
             options: options.prepare,
             next_session: SessionId::first(options.session_sid, now.wall_ms.unsigned_abs()),
-            history: History::new(0),
+            history: History::new(0, tree.last_zxid()),
             metrics: Registry::default(),
             tree,
         };
@@ -122,7 +122,7 @@ impl Core {
     /// * `keep`: delivered transactions that are kept for learners.
     pub(crate) fn join(&mut self, keep: usize) {
         self.duty = Duty::Idle;
-        self.history = History::new(keep);
+        self.history = History::new(keep, self.tree.last_zxid());
         self.options.unknown_session = Code::SessionExpired;
     }
 
@@ -490,13 +490,13 @@ impl Core {
     pub(crate) fn replace_tree(&mut self, tree: Tree, hold_back: bool) {
         self.committed = tree.last_zxid();
         self.tree = tree;
-        self.history.clear();
+        self.history.clear(self.committed);
         self.history.is_held_back = hold_back;
     }
 
     /// See [`Self::replace_tree`].
     pub(crate) fn release(&mut self) {
-        self.history.release();
+        self.history.release(self.tree.last_zxid());
     }
 
     /// Who waits for a transaction that another member decided.
