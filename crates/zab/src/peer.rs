@@ -226,7 +226,9 @@ pub struct Peer {
     vote: Vote,
     phase: Phase,
     role: Role,
-    /// Voters out of reach on the election port.
+    /// Voters that were in reach on the election port at any time.
+    met: BTreeSet<Sid>,
+    /// Those of them that are not now. Who was never in reach may be just about to start, like this member.
     down: BTreeSet<Sid>,
     /// When a member without a vote was last answered while this one was looking.
     answered: BTreeMap<Sid, u64>,
@@ -253,6 +255,7 @@ impl Peer {
             vote,
             phase: Phase::Draining,
             role: Role::Looking,
+            met: BTreeSet::new(),
             down: BTreeSet::new(),
             answered: BTreeMap::new(),
             needs_tree: false,
@@ -490,9 +493,12 @@ impl Peer {
     /// A member's election port came into reach, or went out of it.
     pub fn on_link(&mut self, sid: Sid, is_up: bool, now_ms: u64) {
         if is_up {
+            self.met.insert(sid);
             self.down.remove(&sid);
-        } else {
+        } else if self.met.contains(&sid) {
             self.down.insert(sid);
+        } else {
+            return;
         }
         self.elect(now_ms, |election, quorum, tell| election.on_link(sid, is_up, quorum, tell, now_ms));
     }
@@ -793,5 +799,58 @@ impl Peer {
             Phase::Leading(leader) => leader.deadline_ms(),
             Phase::Learning(learner) => learner.deadline_ms(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(me: i64) -> Peer {
+        let options = PeerOptions {
+            me: Sid(me),
+            quorum: Quorum::Majority([1, 2, 3].map(Sid).into()),
+            observers: BTreeSet::new(),
+            version: 0,
+            accepted: Epoch(0),
+            current: Epoch(0),
+            may_be_blank: true,
+            limits: Limits {
+                tick_ms: 100,
+                init_ms: 1000,
+                sync_ms: 500,
+                connect_ms: 1000,
+                redial_ms: 100,
+                greeting_ms: 1000,
+            },
+            election: ElectionTimes { repeat_min_ms: 200, repeat_max_ms: 60_000, finalize_ms: 200 },
+        };
+        Peer::new(options, Zxid::ZERO, 0)
+    }
+
+    fn vote_for(leader: i64) -> Seen {
+        let vote = Vote { leader: Sid(leader), zxid: Zxid::ZERO, round: 1, peer_epoch: 0 };
+        Seen { state: PeerState::Looking, vote }
+    }
+
+    /// Three members that start at once: the port of the third is not open yet when the second calls it.
+    #[test]
+    fn who_was_never_in_reach_is_waited_for() {
+        let mut peer = peer(2);
+        peer.on_link(Sid(3), false, 1);
+        peer.on_notification(Sid(1), vote_for(2), 2);
+        assert_eq!(peer.role(), Role::Looking);
+        peer.on_notification(Sid(3), vote_for(3), 5);
+        peer.on_notification(Sid(1), vote_for(3), 6);
+        assert_eq!(peer.role(), Role::Following);
+    }
+
+    #[test]
+    fn who_went_out_of_reach_is_not() {
+        let mut peer = peer(2);
+        peer.on_link(Sid(3), true, 1);
+        peer.on_link(Sid(3), false, 2);
+        peer.on_notification(Sid(1), vote_for(2), 3);
+        assert_eq!(peer.role(), Role::Leading);
     }
 }
