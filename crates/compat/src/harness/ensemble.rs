@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use super::member::{Kind, Member, Place, Role};
+use super::member::{Kind, Member, Place, Role, Seat};
 use super::target::Target;
 use super::until::until;
 
@@ -23,16 +23,6 @@ pub struct Plan {
     seats: Vec<Seat>,
     cfg: Vec<(String, String)>,
     properties: Vec<(String, String)>,
-}
-
-/// A member to be.
-#[derive(Clone, Debug)]
-struct Seat {
-    target: Target,
-    kind: Kind,
-    place: Place,
-    /// Where its directories are, if not below the ensemble's.
-    dir: Option<PathBuf>,
 }
 
 impl Plan {
@@ -61,7 +51,7 @@ impl Plan {
     /// One more member somewhere else.
     #[must_use]
     pub fn member_at(mut self, target: Target, kind: Kind, place: Place) -> Self {
-        self.seats.push(Seat { target, kind, place, dir: None });
+        self.seats.push(Seat { target, kind, place, files: None });
         self
     }
 
@@ -80,11 +70,11 @@ impl Plan {
         self
     }
 
-    /// The member named last keeps its directories below `dir`, which is the caller's.
+    /// The member named last keeps its data and logs below `dir`, which is the caller's.
     #[must_use]
-    pub fn in_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+    pub fn keeps_files_in(mut self, dir: impl Into<PathBuf>) -> Self {
         if let Some(seat) = self.seats.last_mut() {
-            seat.dir = Some(dir.into());
+            seat.files = Some(dir.into());
         }
         self
     }
@@ -96,9 +86,9 @@ impl Plan {
     pub fn make(self) -> Result<Ensemble> {
         let temporary = tempfile::Builder::new().prefix("compat-ensemble-").tempdir()?;
         let mut members = BTreeMap::new();
-        for (sid, Seat { target, kind, place, dir }) in (1..).zip(self.seats) {
-            let own = dir.unwrap_or_else(|| temporary.path().join(format!("member{sid}")));
-            members.insert(sid, Member::new(sid, target, kind, place, own, self.properties.clone())?);
+        for (sid, seat) in (1..).zip(self.seats) {
+            let dir = temporary.path().join(format!("member{sid}"));
+            members.insert(sid, Member::new(sid, seat, dir, self.properties.clone())?);
         }
         let mut common: String = self.cfg.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
         common.extend(members.values().map(Member::line));

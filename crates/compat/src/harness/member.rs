@@ -61,6 +61,16 @@ impl Place {
     }
 }
 
+/// A member to be.
+#[derive(Clone, Debug)]
+pub(super) struct Seat {
+    pub(super) target: Target,
+    pub(super) kind: Kind,
+    pub(super) place: Place,
+    /// Where it keeps its data and logs, if that is a place of its own.
+    pub(super) files: Option<PathBuf>,
+}
+
 /// A member, running or not. Dropping it kills the process it started.
 #[derive(Debug)]
 pub struct Member {
@@ -68,7 +78,10 @@ pub struct Member {
     target: Target,
     kind: Kind,
     place: Place,
+    /// Configuration and output.
     dir: PathBuf,
+    /// What it keeps.
+    files: PathBuf,
     client_port: u16,
     quorum_port: u16,
     election_port: u16,
@@ -77,20 +90,17 @@ pub struct Member {
 }
 
 impl Member {
-    /// A member that has not been started, with ports of its own. Its directories are made below `dir`.
-    pub(super) fn new(
-        sid: u64,
-        target: Target,
-        kind: Kind,
-        place: Place,
-        dir: PathBuf,
-        properties: Vec<(String, String)>,
-    ) -> Result<Self> {
+    /// A member that has not been started, with ports of its own.
+    ///
+    /// * `dir`: for its configuration and output, and for what it keeps, unless its seat says where that is.
+    pub(super) fn new(sid: u64, seat: Seat, dir: PathBuf, properties: Vec<(String, String)>) -> Result<Self> {
+        let Seat { target, kind, place, files } = seat;
         let member = Self {
             sid,
             target,
             kind,
             place,
+            files: files.unwrap_or_else(|| dir.clone()),
             dir,
             client_port: free_port()?,
             quorum_port: free_port()?,
@@ -98,6 +108,7 @@ impl Member {
             properties,
             child: None,
         };
+        fs::create_dir_all(&member.dir)?;
         fs::create_dir_all(member.data_dir())?;
         fs::create_dir_all(member.log_dir())?;
         fs::write(member.data_dir().join("myid"), format!("{sid}\n"))?;
@@ -136,12 +147,12 @@ impl Member {
 
     /// `dataDir`: snapshots, epochs and `myid`.
     pub fn data_dir(&self) -> PathBuf {
-        self.dir.join("data")
+        self.files.join("data")
     }
 
     /// `dataLogDir`.
     pub fn log_dir(&self) -> PathBuf {
-        self.dir.join("log")
+        self.files.join("log")
     }
 
     /// The configuration file.

@@ -156,12 +156,13 @@ fn verdict(
     Ok(format!("{znodes} equal znodes; {}", history.summary()))
 }
 
-/// Digests of equal zxids are equal, and none of ours has counted a difference.
+/// Digests of equal zxids are equal, and where all members are ours nobody has counted a difference.
 fn digests(ensemble: &Ensemble) -> Result<()> {
     let mut known: BTreeMap<String, (u64, String)> = BTreeMap::new();
+    let all_ours = ensemble.members().all(|member| *member.target() == Target::Oxkeeper);
     for member in ensemble.members() {
-        // Apache's counts differences while it applies what a fuzzy snapshot holds already.
-        if *member.target() == Target::Oxkeeper {
+        // Apache's snapshots are fuzzy: differences are counted while what they hold already is applied.
+        if all_ours {
             let mismatches = member.metric("zk_digest_mismatches_count")?;
             ensure!(mismatches == 0, "{member} counts {mismatches} digests that did not match");
         }
@@ -184,34 +185,32 @@ pub(super) enum Sync {
 }
 
 impl Sync {
-    /// What Apache's learner prints. Source: `Learner#syncWithLeader`.
-    fn of_learner(self) -> &'static str {
-        match self {
-            Self::Diff => "Getting a diff from the leader",
-            Self::Trunc => "Truncating log to get in sync with the leader",
-            Self::Snap => "Getting a snapshot from leader",
-        }
-    }
-
-    /// What Apache's leader prints. Source: `LearnerHandler#syncFollower`.
-    fn of_leader(self) -> &'static str {
-        match self {
-            Self::Diff => "Sending DIFF zxid=",
-            Self::Trunc => "Sending TRUNC zxid=",
-            Self::Snap => "Sending snapshot last zxid of peer",
+    /// What a learner prints, and where it leaves it to its leader to tell. Source: `Learner#syncWithLeader`.
+    fn of_learner(self, learner: &Target) -> Option<&'static str> {
+        match (self, learner) {
+            (Self::Diff, Target::Apache { .. }) => Some("Getting a diff from the leader"),
+            (Self::Trunc, Target::Apache { .. }) => Some("Truncating log to get in sync with the leader"),
+            (Self::Snap, Target::Apache { .. }) => Some("Getting a snapshot from leader"),
+            (Self::Diff, Target::Oxkeeper) => None,
+            (Self::Trunc, Target::Oxkeeper) => Some("the log was truncated to what the leader has"),
+            (Self::Snap, Target::Oxkeeper) => Some("a snapshot came from the leader"),
         }
     }
 }
 
-/// How often a learner was brought level in one way, as far as Apache's logs tell: the learner's, or else those of all others.
-pub(super) fn syncs(ensemble: &Ensemble, learner: u64, way: Sync) -> Option<usize> {
-    let is_apache = |sid: u64| matches!(ensemble.member(sid).target(), Target::Apache { .. });
-    if is_apache(learner) {
-        return Some(ensemble.member(learner).output().matches(way.of_learner()).count());
+/// What a leader prints that sends a DIFF. Source: `LearnerHandler#syncFollower`.
+fn diff_of_leader(leader: &Target) -> &'static str {
+    match leader {
+        Target::Apache { .. } => "Sending DIFF zxid=",
+        Target::Oxkeeper => "Synchronizing with Learner: DIFF",
     }
-    let leaders: Vec<u64> = ensemble.sids().into_iter().filter(|sid| is_apache(*sid)).collect();
-    if leaders.is_empty() {
-        return None;
+}
+
+/// How often a learner was brought level in one way, as its own log tells, or else those of all leaders.
+pub(super) fn syncs(ensemble: &Ensemble, learner: u64, way: Sync) -> usize {
+    let learner = ensemble.member(learner);
+    if let Some(text) = way.of_learner(learner.target()) {
+        return learner.output().matches(text).count();
     }
-    Some(leaders.iter().map(|sid| ensemble.member(*sid).output().matches(way.of_leader()).count()).sum())
+    ensemble.members().map(|leader| leader.output().matches(diff_of_leader(leader.target())).count()).sum()
 }

@@ -41,7 +41,7 @@ const ALL: &[Wrong] = &[
         name: "acceptedEpoch below currentEpoch",
         spoil: epochs_disagree,
         code: None,
-        words: &["acceptedEpoch", "currentEpoch"],
+        words: &["accepted epoch, 3", "current epoch, 5"],
     },
     Wrong {
         name: "a currentEpoch that is no number",
@@ -145,7 +145,7 @@ fn foreign_log(target: &Target) -> Result<()> {
         epochs(ensemble.member(1), "0", "0")
     });
     ensemble.keep_on_failure(made)?;
-    held_to(&mut ensemble, target, None, &["currentEpoch"])
+    held_to(&mut ensemble, target, None, &["current epoch, 0"])
 }
 
 /// Member 1 has a list without member 3, which leads: the others go on, and it does not serve.

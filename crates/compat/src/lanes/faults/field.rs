@@ -34,7 +34,7 @@ impl Field {
         for (sid, target) in MEMBERS.into_iter().zip(team) {
             plan = plan.member_at(target.clone(), Kind::Voter, network.place(sid));
             if sid == ON_SMALL_DISK {
-                plan = plan.in_dir(mount.path().join("member"));
+                plan = plan.keeps_files_in(mount.path().join("member"));
             }
         }
         Ok(Self { run: Run::start_together(plan, seed)?, network, mount })
