@@ -1,7 +1,7 @@
 //! `bin/zkServer.sh` and `conf/ensemble/ensemble.sh` as an operator calls them.
 //!
 //! What Apache's script of the first name prints is written down here: it is not among what `cargo xtask setup` installs. The
-//! ensemble runs Apache's servers in place of ours, so that the scripts are tried apart from the server.
+//! ensemble runs once with our servers and once with Apache's in their place.
 
 mod ensemble;
 mod status;
@@ -11,6 +11,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+
+use ensemble::Servers;
 
 use super::Case;
 use super::process::{Output, run as run_program};
@@ -36,7 +38,9 @@ pub(crate) fn run() -> Result<Vec<Case>> {
     let dir = tempfile::Builder::new().prefix("compat-scripts-").tempdir()?;
     let mut cases = status::run(dir.path())?;
     cases.push(Case::of("start, start again, status, stop, stop again", life(dir.path())));
-    cases.push(Case::of("an ensemble of four", ensemble::run(dir.path())));
+    for servers in [Servers::Ours, Servers::Apache] {
+        cases.push(Case::of(format!("an ensemble of four: {servers:?}"), ensemble::run(dir.path(), servers)));
+    }
     Ok(cases)
 }
 

@@ -13,16 +13,25 @@ use super::{SCRIPT_TIME_MAX, script};
 use crate::harness::{Target, free_port, oxkeeper_binary, repository};
 use crate::lanes::process::{Output, run as run_program};
 
-/// How long four virtual machines may take to become an ensemble.
+/// How long four servers, virtual machines at the worst, may take to become an ensemble.
 const ELECTION_TIME_MAX: Duration = Duration::from_secs(60);
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(200);
 /// Where the files of the repository put their directories.
 const HOME: &str = "/tmp/zookeeper/ensemble/";
 
+/// Whose servers the scripts start.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Servers {
+    /// This project's.
+    Ours,
+    /// Apache's in their place, so that the scripts are tried apart from the server.
+    Apache,
+}
+
 /// Makes, starts, asks, stops and removes the ensemble.
-pub(super) fn run(dir: &Path) -> Result<()> {
-    let place = Place::new(&dir.join("four"))?;
+pub(super) fn run(dir: &Path, servers: Servers) -> Result<()> {
+    let place = Place::new(&dir.join(format!("four-{servers:?}")), servers)?;
     let started = place.call("start");
     let served = started.and_then(|got| {
         ensure!(
@@ -50,10 +59,12 @@ pub(super) fn run(dir: &Path) -> Result<()> {
 /// A copy of `bin` and `conf`, as in a release.
 struct Place {
     dir: std::path::PathBuf,
+    /// What is started, unless it is ours.
+    stand_in: Option<std::path::PathBuf>,
 }
 
 impl Place {
-    fn new(dir: &Path) -> Result<Self> {
+    fn new(dir: &Path, servers: Servers) -> Result<Self> {
         for folder in ["bin", "conf/ensemble", "here"] {
             fs::create_dir_all(dir.join(folder))?;
         }
@@ -76,16 +87,25 @@ impl Place {
                 }
             }
         }
-        let stand_in = dir.join("stand-in");
-        fs::write(&stand_in, stand_in_text()?)?;
-        fs::set_permissions(&stand_in, Permissions::from_mode(0o755))?;
-        Ok(Self { dir: dir.to_path_buf() })
+        let stand_in = match servers {
+            Servers::Ours => None,
+            Servers::Apache => {
+                let stand_in = dir.join("stand-in");
+                fs::write(&stand_in, stand_in_text()?)?;
+                fs::set_permissions(&stand_in, Permissions::from_mode(0o755))?;
+                Some(stand_in)
+            }
+        };
+        Ok(Self { dir: dir.to_path_buf(), stand_in })
     }
 
     /// Calls the script by a relative path, from a folder of its own.
     fn call(&self, word: &str) -> Result<Output> {
         let mut command = script(Path::new("../conf/ensemble/ensemble.sh"), &self.dir.join("here"))?;
-        command.env("OXKEEPER_BIN", self.dir.join("stand-in")).env_remove("ZOO_LOG_DIR").arg(word);
+        if let Some(stand_in) = &self.stand_in {
+            command.env("OXKEEPER_BIN", stand_in);
+        }
+        command.env_remove("ZOO_LOG_DIR").arg(word);
         run_program(&mut command, "", SCRIPT_TIME_MAX)
     }
 
