@@ -310,10 +310,19 @@ impl Scribe {
         }
     }
 
-    fn store_epoch(&self, file: EpochFile, epoch: Epoch) -> Result<LogReport, LogFailure> {
-        epoch::save(&FileDisk, &self.plan.dirs.snap, kind_of(file), epoch)
-            .map_err(|error| LogFailure::Epoch { file, error })?;
-        Ok(LogReport::Done(Done::EpochStored(file, epoch)))
+    /// Where even the reserve is used up, the epoch waits for room like a batch: nobody was told of it.
+    fn store_epoch(&mut self, file: EpochFile, epoch: Epoch) -> Result<LogReport, LogFailure> {
+        let mut fenced = false;
+        loop {
+            match epoch::save(&FileDisk, &self.plan.dirs.snap, kind_of(file), epoch) {
+                Ok(()) => {
+                    self.unfence(fenced);
+                    return Ok(LogReport::Done(Done::EpochStored(file, epoch)));
+                }
+                Err(error @ DiskError::NoSpace { .. }) if !self.stopping => self.fence(&mut fenced, &error),
+                Err(error) => return Err(LogFailure::Epoch { file, error }),
+            }
+        }
     }
 
     fn truncate(&mut self, to: Zxid, reload: bool, still: Still) -> Result<LogReport, LogFailure> {
@@ -414,26 +423,28 @@ impl Scribe {
         loop {
             match self.writer.append_batch(framed, first, last) {
                 Ok(()) => {
-                    if fenced {
-                        tracing::info!("the log has room again; writes go on");
-                        self.tell(Ok(LogReport::Unfenced));
-                    }
+                    self.unfence(fenced);
                     return Ok(());
                 }
                 Err(error) if error.is_fatal() || self.stopping => return Err(error),
-                Err(error) => {
-                    if !fenced {
-                        tracing::error!(%error, "writes are fenced");
-                        self.tell(Ok(LogReport::Fenced(error.to_string())));
-                        fenced = true;
-                    }
-                    self.pause();
-                }
+                Err(error) => self.fence(&mut fenced, &error),
             }
         }
     }
 
-    fn pause(&mut self) {
+    fn unfence(&self, fenced: bool) {
+        if fenced {
+            tracing::info!("the log has room again; writes go on");
+            self.tell(Ok(LogReport::Unfenced));
+        }
+    }
+
+    /// Says once that there is no room, and waits until it is worth another try.
+    fn fence(&mut self, fenced: &mut bool, error: &dyn std::error::Error) {
+        if !std::mem::replace(fenced, true) {
+            tracing::error!(%error, "writes are fenced");
+            self.tell(Ok(LogReport::Fenced(error.to_string())));
+        }
         match self.inbox.recv_timeout(FENCE_RETRY) {
             Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => self.stopping = true,
             Ok(job) => self.waiting.push_back(job),
