@@ -47,6 +47,9 @@ zkCli.sh [options] [command [words]]: a shell on a ZooKeeper server, or a single
   --output text|json               how answers look; text
   --close                          end the session behind a single command, and with it its ephemeral znodes
 
+Lines typed are kept in ~/.local/state/oxkeeper/cli_history, or where OXKEEPER_CLI_HISTORY says; addauth is not, nor
+is a line that begins with a blank. NO_COLOR leaves the prompt as it is.
+
 ";
 
 fn main() -> ExitCode {

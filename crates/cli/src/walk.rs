@@ -1,7 +1,7 @@
 //! Going through a subtree with many requests on their way at once.
 //!
-//! The znodes that come next in the order of visit are asked for before their turn. What has been answered but not visited is
-//! bounded by [`AHEAD`] for each level.
+//! The znodes that come next in the order of visit are asked for before their turn: as many as have answers of [`AHEAD_BYTES`]
+//! together, going by the largest ones lately. What has been answered but not visited is bounded by that for each level.
 
 use client::{Client, Failure, Reply, Request, Ticket};
 use proto::Code;
@@ -9,8 +9,16 @@ use proto::Code;
 use crate::progress::Progress;
 use crate::trouble::Trouble;
 
-/// How many znodes are asked for ahead of their visit.
-const AHEAD: usize = 512;
+/// How many znodes are asked for ahead of their visit: at first, at last, and where their answers are large.
+const AHEAD: Ahead = Ahead { first: 64, most: 4096, least: 8 };
+/// How many bytes of answers are.
+const AHEAD_BYTES: usize = 16 << 20;
+
+struct Ahead {
+    first: usize,
+    most: usize,
+    least: usize,
+}
 
 /// A znode being visited.
 pub(crate) struct Visit<'a> {
@@ -76,21 +84,40 @@ pub(crate) struct Walk<'a, R> {
     stack: Vec<Next>,
     /// How many on top are asked for without a gap.
     asked_ahead: usize,
+    /// How many are to be.
+    ahead: usize,
+    /// Bytes of the largest answers lately.
+    answer_bytes: usize,
     progress: Progress,
 }
 
 impl<'a, R: Fn(&str) -> Vec<Request>> Walk<'a, R> {
     pub(crate) fn new(client: &'a Client, root: &str, requests: R) -> Self {
         let root = Next { path: root.to_owned(), depth: 0, tickets: Vec::new() };
-        Self { client, requests, stack: vec![root], asked_ahead: 0, progress: Progress::new() }
+        Self {
+            client,
+            requests,
+            stack: vec![root],
+            asked_ahead: 0,
+            ahead: AHEAD.first,
+            answer_bytes: 0,
+            progress: Progress::new(),
+        }
     }
 
     /// The next znode: its path, its depth, and what was answered about it.
     #[expect(clippy::type_complexity, reason = "taken apart where it is received")]
     pub(crate) fn next(&mut self) -> Result<Option<(String, usize, Vec<Result<Reply, Failure>>)>, Trouble> {
         while let Some(top) = self.stack.last() {
-            if top.tickets.is_empty() || self.asked_ahead < AHEAD / 2 {
-                self.asked_ahead = ask(self.client, &mut self.stack, &self.requests);
+            if self.asked_ahead < self.ahead / 2 {
+                let fitting = AHEAD_BYTES / self.answer_bytes.max(1);
+                self.ahead = fitting.min(self.ahead * 2).clamp(AHEAD.least, AHEAD.most);
+                self.asked_ahead = ask(self.client, &mut self.stack, &self.requests, self.ahead);
+            } else if top.tickets.is_empty() {
+                // The children of the znode visited last lie on those that were asked for before.
+                let fresh = self.stack.iter().rev().take_while(|next| next.tickets.is_empty()).count();
+                let asked = ask(self.client, &mut self.stack, &self.requests, fresh.min(self.ahead));
+                self.asked_ahead = if asked == fresh { self.asked_ahead + asked } else { asked };
             }
             let Some(Next { path, depth, tickets }) = self.stack.pop() else { break };
             self.asked_ahead = self.asked_ahead.saturating_sub(1);
@@ -101,6 +128,8 @@ impl<'a, R: Fn(&str) -> Vec<Request>> Walk<'a, R> {
             if depth > 0 && answers.contains(&Err(Failure::Refused(Code::NoNode))) {
                 continue;
             }
+            let bytes = answers.iter().flatten().map(|reply| reply.body.len()).sum();
+            self.answer_bytes = (self.answer_bytes - self.answer_bytes / 256).max(bytes);
             self.progress.step();
             return Ok(Some((path, depth, answers)));
         }
@@ -119,8 +148,8 @@ impl<'a, R: Fn(&str) -> Vec<Request>> Walk<'a, R> {
 }
 
 /// Asks for the znodes on top of the stack, and gives how many there are asked for without a gap.
-fn ask(client: &Client, stack: &mut [Next], requests: &impl Fn(&str) -> Vec<Request>) -> usize {
-    let ahead: Vec<&mut Next> = stack.iter_mut().rev().take(AHEAD).collect();
+fn ask(client: &Client, stack: &mut [Next], requests: &impl Fn(&str) -> Vec<Request>, ahead: usize) -> usize {
+    let ahead: Vec<&mut Next> = stack.iter_mut().rev().take(ahead).collect();
     let count = ahead.len();
     let fresh: Vec<&mut Next> = ahead.into_iter().filter(|next| next.tickets.is_empty()).collect();
     let wanted: Vec<Vec<Request>> =

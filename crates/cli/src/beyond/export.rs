@@ -6,12 +6,12 @@ use std::io::{BufRead, BufReader, BufWriter, Write, stdin};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use client::check_path;
-use proto::SessionId;
-use serde_json::{Value, json};
+use proto::{AclList, SessionId};
+use serde_json::Value;
 
 use super::copy::{everything, moved, report};
 use super::write::{Wish, Writer};
-use crate::answer::{Answer, acl_json, put_data};
+use crate::answer::{Answer, acl_json};
 use crate::commands::{Input, parse_acl};
 use crate::shell::Shell;
 use crate::trouble::Trouble;
@@ -29,11 +29,12 @@ pub(crate) fn export(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
             Some((name, BufWriter::new(made)))
         }
     };
+    let mut lists = Lists::default();
     walk(shell.client(), root, everything, |visit| {
-        let value = exported(&visit, moved(visit.path, root, "/"))?;
+        let line = exported(&visit, &moved(visit.path, root, "/"), &mut lists)?;
         match &mut file {
-            None => shell.console.value(&value),
-            Some((name, file)) => writeln!(file, "{value}")
+            None => shell.console.line(&line),
+            Some((name, file)) => writeln!(file, "{line}")
                 .map_err(|error| Trouble::told(format!("cannot write {name}: {error}")))?,
         }
         visit.children(0)
@@ -44,18 +45,49 @@ pub(crate) fn export(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
     Ok(Answer::Silent)
 }
 
-fn exported(visit: &Visit<'_>, path: String) -> Result<Value, Trouble> {
+/// The access control list seen last and its JSON: most znodes have the one of the znode before.
+#[derive(Default)]
+struct Lists {
+    last: AclList,
+    json: Option<String>,
+}
+
+impl Lists {
+    fn json(&mut self, acl: AclList) -> &str {
+        if self.last != acl {
+            self.last = acl;
+            self.json = None;
+        }
+        self.json.get_or_insert_with(|| acl_json(&self.last).to_string())
+    }
+}
+
+/// One line. It is put together by hand, which takes a third of the time that a [`Value`] takes.
+fn exported(visit: &Visit<'_>, path: &str, lists: &mut Lists) -> Result<String, Trouble> {
     let told = |failure| Trouble::request(failure, visit.path);
     let (data, stat) = visit.reply(1)?.data().map_err(told)?;
     let (acl, _) = visit.reply(2)?.acl().map_err(told)?;
-    let mut value = json!({ "path": path, "acl": acl_json(&acl) });
-    put_data(&mut value, data.as_deref());
-    if stat.ephemeral_owner != SessionId::NONE
-        && let Some(object) = value.as_object_mut()
-    {
-        object.insert("ephemeralOwner".to_owned(), Value::from(stat.ephemeral_owner.to_string()));
+    let mut line = format!("{{\"path\":{},\"data\":", quoted(path));
+    match data.as_deref().map(str::from_utf8) {
+        None => line.push_str("null"),
+        Some(Ok(text)) => line.push_str(&quoted(text)),
+        Some(Err(_)) => {
+            let base64 = STANDARD.encode(data.unwrap_or_default());
+            line.push_str(&format!("\"{base64}\",\"encoding\":\"base64\""));
+        }
     }
-    Ok(value)
+    line.push_str(",\"acl\":");
+    line.push_str(lists.json(acl));
+    if stat.ephemeral_owner != SessionId::NONE {
+        line.push_str(&format!(",\"ephemeralOwner\":\"{}\"", stat.ephemeral_owner));
+    }
+    line.push('}');
+    Ok(line)
+}
+
+/// A JSON string.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("every text can be written as JSON")
 }
 
 /// `import`. Ephemeral znodes are left out; the top one may be there already.

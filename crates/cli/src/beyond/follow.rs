@@ -25,6 +25,10 @@ pub(crate) fn follow(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
     let (sender, events) = channel();
     shell.console.set_follower(Some(sender));
     let mut outcome = client.add_watch(path, true).map_err(|failure| Trouble::request(failure, path));
+    if outcome.is_ok() && shell.is_terminal {
+        shell.console.remark(&format!("Watching {path} and below; Ctrl-C ends it"));
+        shell.console.flush();
+    }
     let mut count = 0;
     while outcome.is_ok() && count < count_max && client.state().is_alive() && !client.is_interrupted() {
         match events.recv_timeout(LOOK_UP) {

@@ -7,13 +7,14 @@ mod thread;
 use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::string::String;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Instant;
 use std::vec::Vec;
 
+use hashbrown::HashMap;
 use mio::{Poll, Waker};
 use proto::SessionId;
 

@@ -91,7 +91,7 @@ fn event_while_typing(server: &Server, history: &Path) -> Result<()> {
     shell.leave()
 }
 
-/// Ctrl-C drops a line, and neither it nor what ends the original ends the shell.
+/// Ctrl-C drops a line or ends a command that waits, and neither it nor what ends the original ends the shell.
 fn interrupts(server: &Server, history: &Path) -> Result<()> {
     let mut shell = Terminal::start(server, history)?;
     shell.drops("delete /not/this")?;
@@ -99,8 +99,16 @@ fn interrupts(server: &Server, history: &Path) -> Result<()> {
     shell.enter("set -v abc /a x")?;
     shell.expect("NumberFormatException")?;
     shell.expect("1] ")?;
-    shell.enter("version")?;
+    shell.enter("watch /")?;
+    shell.expect("Watching / and below")?;
+    let made =
+        Command::new(cli_binary()?).args(["-server", &server.address(), "create", "/interrupts"]).output()?;
+    ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    shell.expect("NodeCreated /interrupts zxid")?;
+    shell.types(CTRL_C)?;
     shell.expect("2] ")?;
+    shell.enter("delete /interrupts")?;
+    shell.expect("3] ")?;
     shell.leave()
 }
 
@@ -131,7 +139,7 @@ fn history_over_sessions(server: &Server, history: &Path) -> Result<()> {
     shell.leave()
 }
 
-/// The prompt says how the session stands, and Ctrl-C ends a command that waits.
+/// The prompt says how the session stands.
 fn reconnect(server: &Server, history: &Path) -> Result<()> {
     let mut shell = Terminal::start(server, history)?;
     shell.enter("connect 127.0.0.1:1")?;
