@@ -29,7 +29,11 @@ impl Field {
     pub(super) fn start(team: &[Target; 3], seed: u64) -> Result<Self> {
         let mount = Mount::tmpfs("48m")?;
         let network = Network::new(3)?;
-        let mut plan = Plan::new().cfg("syncLimit", 6).cfg("snapCount", 500).cfg("preAllocSize", 1024);
+        let mut plan = Plan::new()
+            .cfg("initLimit", 12)
+            .cfg("syncLimit", 6)
+            .cfg("snapCount", 500)
+            .cfg("preAllocSize", 1024);
         plan = plan.property("zookeeper.snapCount", 500).property("zookeeper.preAllocSize", 1024);
         for (sid, target) in MEMBERS.into_iter().zip(team) {
             plan = plan.member_at(target.clone(), Kind::Voter, network.place(sid));
