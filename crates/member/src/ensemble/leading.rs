@@ -286,7 +286,7 @@ impl Member {
         let Some(Stream::Log { after, upto, .. }) = entry.stream else { return };
         let is_first = !core::mem::replace(&mut entry.is_begun, true);
         match piece {
-            None if is_first => begin_snapshot(&mut self.core, entry),
+            None if is_first => return self.send_snapshot_instead(link),
             // It was promised a DIFF that cannot be kept; it comes again.
             None => return self.expel(link, Violation::Malformed("the log cannot be read to its end")),
             Some(piece) => {
@@ -302,6 +302,23 @@ impl Member {
                     }
                     None => entry.end_stream(&ensemble.config_text),
                 }
+            }
+        }
+        ensemble.touch(link);
+    }
+
+    /// The log does not lead to what is in memory. What was to follow it is in the snapshot, which is of this moment, so the learner is
+    /// registered again.
+    fn send_snapshot_instead(&mut self, link: LinkId) {
+        self.put_proposals();
+        let Some(ensemble) = &mut self.ensemble else { return };
+        let Some(entry) = ensemble.links.get_mut(&link) else { return };
+        entry.forget_behind();
+        entry.base = self.core.committed();
+        begin_snapshot(&mut self.core, entry);
+        if entry.feed == Some(Feed::Proposals) {
+            for (zxid, txn) in self.core.transactions(entry.base.max(self.core.tree().last_zxid())) {
+                LeaderPacket::Proposal { zxid, txn }.encode(entry.live());
             }
         }
         ensemble.touch(link);

@@ -54,6 +54,11 @@ impl Link {
         if self.stream.is_some() { &mut self.behind } else { &mut self.out }
     }
 
+    /// Nothing follows the stream any more, but NEWLEADER.
+    pub(super) fn forget_behind(&mut self) {
+        self.behind.clear();
+    }
+
     /// Bytes that wait to be sent.
     pub(super) fn waiting_bytes(&self) -> usize {
         self.out.len() + self.behind.len()

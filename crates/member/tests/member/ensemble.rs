@@ -5,7 +5,9 @@ use crate::common;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use member::ensemble::{Address, DiskJob, Done, EnsembleOptions, LinkId, Order, PeerAddress, Port, Role};
+use member::ensemble::{
+    Address, DiskJob, Done, EnsembleOptions, LinkId, Observation, Order, PeerAddress, Port, Role,
+};
 use member::{CleanerOptions, ConnId, Core, CoreOptions, Front, Member, Now};
 use proto::{
     Acl, ConnectRequest, ConnectResponse, CreateRequest, Encode, Epoch, OpCode, PathRequest,
@@ -25,6 +27,8 @@ struct World {
     listening: BTreeMap<i64, bool>,
     /// Both ends of each connection.
     links: BTreeMap<(i64, LinkId), (i64, LinkId)>,
+    /// What member 1 was sent since a test last emptied it.
+    sent_to_1: Vec<u8>,
     now: Now,
     conns: u16,
 }
@@ -84,6 +88,7 @@ impl World {
             members: sids.iter().map(|&sid| (sid, member(sid, sids, observers, now))).collect(),
             listening: BTreeMap::new(),
             links: BTreeMap::new(),
+            sent_to_1: Vec::new(),
             now,
             conns: 0,
         }
@@ -174,7 +179,10 @@ impl World {
             return;
         }
         let Some(&(to, other)) = self.links.get(&(sid, link)) else { return };
-        // In two pieces, so that packets come in halves too.
+        if to == 1 {
+            self.sent_to_1.extend(&bytes);
+        }
+        // In two pieces, so that snapshots come in halves too.
         let (front, back) = bytes.split_at(bytes.len() / 2);
         for piece in [front, back] {
             if let Some(there) = self.members.get_mut(&to) {
@@ -386,6 +394,39 @@ fn a_sync_between_two_writes_keeps_its_place() {
             frames.iter().map(|frame| Reader::new(frame).take::<ReplyHeader>().unwrap().xid.0).collect();
         assert_eq!(xids, [1, 2, 3], "at member {sid}");
     }
+}
+
+/// The log cannot be read here, so that whoever missed more than is in memory gets a snapshot, and nothing that is in it.
+#[test]
+fn a_snapshot_in_place_of_the_log_is_not_followed_by_what_it_holds() {
+    let mut world = World::new(&[1, 2, 3], &[]);
+    world.pass(3000);
+    let (id, _) = world.greet(3, SessionId::NONE);
+    world.create(3, id, 1, "/seen", 0);
+    let links: Vec<LinkId> = world.links.keys().filter(|(at, _)| *at == 1).map(|(_, link)| *link).collect();
+    let away = world.members.remove(&1).unwrap();
+    world.kill(1);
+    let (mut snapshots, first) = (0, world.now);
+    for number in 0..600 {
+        assert_eq!(world.create(3, id, 2 + number, &format!("/missed-{number}"), 0).1, 0);
+    }
+    assert_eq!(world.now, first, "nobody's session ends meanwhile");
+    world.members.insert(1, away);
+    world.sent_to_1.clear();
+    for link in links {
+        let now = world.now;
+        world.member(1).link_lost(link, now);
+    }
+    world.pass(1000);
+    while let Some(observation) = world.member(1).next_observation() {
+        snapshots += usize::from(matches!(observation, Observation::SnapshotReceived { .. }));
+    }
+    assert_eq!(snapshots, 1, "one snapshot suffices");
+    assert_eq!(world.roles()[0], (1, Role::Following, true));
+    let path = b"/missed-555";
+    let times = world.sent_to_1.windows(path.len()).filter(|bytes| bytes == path).count();
+    assert_eq!(times, 1, "it is in the snapshot");
+    world.same_trees();
 }
 
 #[test]
