@@ -13,7 +13,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::Case;
-use crate::harness::{Server, cli_binary};
+use crate::harness::{Server, Spec, Target, cli_binary};
 
 /// How long anything may take to appear.
 const APPEARS: Duration = Duration::from_secs(20);
@@ -33,7 +33,8 @@ pub(crate) fn run(server: &Server) -> Result<Vec<Case>> {
         Case::of("at a terminal: an event while typing", event_while_typing(server, &history)),
         Case::of("at a terminal: Ctrl-C and a mistake", interrupts(server, &history)),
         Case::of("at a terminal: quoted lines and history", history_over_sessions(server, &history)),
-        Case::of("at a terminal: a server that goes and comes", reconnect(server, &history)),
+        Case::of("at a terminal: another server", reconnect(server, &history)),
+        Case::of("at a terminal: a server that dies and comes back", restart(server.target(), &history)),
     ])
 }
 
@@ -153,6 +154,29 @@ fn reconnect(server: &Server, history: &Path) -> Result<()> {
     shell.enter("ls /")?;
     shell.expect("zookeeper")?;
     shell.expect("4] ")?;
+    shell.leave()
+}
+
+/// The session goes on with its watches and ephemeral znodes when the server is there again.
+fn restart(target: &Target, history: &Path) -> Result<()> {
+    let mut server = Spec::new(target.clone()).start()?;
+    let mut shell = Terminal::start(&server, history)?;
+    shell.enter("create -e /mine")?;
+    shell.expect("1] ")?;
+    shell.enter("get -w /mine")?;
+    shell.expect("2] ")?;
+    server.kill9()?;
+    shell.expect("state:Disconnected")?;
+    shell.enter("ls /")?;
+    shell.expect("KeeperErrorCode = ConnectionLoss for /")?;
+    shell.expect("3] ")?;
+    server.restart()?;
+    shell.expect("state:SyncConnected")?;
+    shell.enter("set /mine again")?;
+    shell.expect("type:NodeDataChanged path:/mine")?;
+    shell.enter("getEphemerals")?;
+    shell.expect("[/mine]")?;
+    shell.expect("5] ")?;
     shell.leave()
 }
 
