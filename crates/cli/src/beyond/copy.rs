@@ -26,6 +26,11 @@ pub(super) fn moved(path: &str, from: &str, to: &str) -> String {
     }
 }
 
+/// Whether a path is that of a subtree's root or of something below.
+fn is_within(path: &str, root: &str) -> bool {
+    path.strip_prefix(root).is_some_and(|rest| root == "/" || rest.is_empty() || rest.starts_with('/'))
+}
+
 /// The znode of a visit that asked for everything, to be written at `path`. `None`: it is ephemeral.
 pub(super) fn wish(visit: &Visit<'_>, path: String) -> Result<Option<Wish>, Trouble> {
     let told = |failure| Trouble::request(failure, visit.path);
@@ -46,7 +51,7 @@ pub(crate) fn copy(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
     let other = input.parsed.value("server").map(|server| connect(&shell.wishes, server, &shell.console));
     let other = other.transpose()?;
     let target = other.as_ref().unwrap_or(shell.client());
-    if other.is_none() && is_whole && (to == from || moved(to, from, "") != to) {
+    if other.is_none() && is_whole && is_within(to, from) {
         return Err(Trouble::told(format!("{to} is in what is to be copied")));
     }
     let mut writer = Writer::new(target, input.parsed.has("u"));
@@ -81,6 +86,12 @@ pub(super) fn report(shell: &Shell, created: u64, overwritten: u64, left_out: u6
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_within_a_subtree_is_known() {
+        assert!(is_within("/a", "/a") && is_within("/a/b", "/a") && is_within("/a", "/"));
+        assert!(!is_within("/ab", "/a") && !is_within("/", "/a"));
+    }
 
     #[test]
     fn paths_are_moved() {
