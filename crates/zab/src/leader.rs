@@ -11,6 +11,7 @@ use proto::quorum::{LearnerInfo, PROTOCOL_VERSION};
 use proto::{Epoch, Sid, Zxid};
 
 use crate::peer::{Effect, Limits, LinkId};
+use crate::violation::EPOCH_MAX;
 use crate::{Quorum, Violation};
 
 /// How far the leader is.
@@ -241,6 +242,9 @@ impl Leader {
         }
         if info.sid == self.me {
             return Err(Violation::OwnSid(info.sid));
+        }
+        if accepted > EPOCH_MAX {
+            return Err(Violation::EpochImpossible(accepted));
         }
         if info.config_version > self.version {
             return Err(Violation::NewerConfiguration { theirs: info.config_version, ours: self.version });

@@ -9,6 +9,7 @@ use proto::{Epoch, Sid, Zxid};
 
 use crate::Violation;
 use crate::peer::{Effect, Limits};
+use crate::violation::EPOCH_MAX;
 
 /// How far this member is with its leader.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -317,6 +318,9 @@ impl Learner {
     }
 
     fn on_leader_info(&mut self, epoch: Epoch, out: &mut VecDeque<Effect>) -> Result<(), Violation> {
+        if epoch > EPOCH_MAX {
+            return Err(Violation::EpochImpossible(epoch));
+        }
         self.epoch = epoch;
         if epoch < self.accepted {
             return Err(Violation::EpochPassed { got: epoch, accepted: self.accepted });

@@ -2,6 +2,9 @@
 
 use proto::{Epoch, Sid, Zxid};
 
+/// The last epoch a leader can have: a zxid compares as a signed number, and the next epoch has to fit too.
+pub(crate) const EPOCH_MAX: Epoch = Epoch(0x7fff_fffe);
+
 /// What a peer did that the protocol forbids, or that this member cannot go on with.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Violation {
@@ -22,6 +25,15 @@ pub enum Violation {
     /// A learner that says it is this member.
     #[error("it says it is member {0}, which is this one; give every member its own myid")]
     OwnSid(Sid),
+    /// It uses a member's id and is not where that member is, which is connected (S3).
+    #[error("it says it is member {0}, which is connected from where it is configured to be")]
+    Impostor(Sid),
+    /// Learners that are in no configuration are counted.
+    #[error("{0} learners that are in no configuration are here already; give this one a server line")]
+    TooManyStrangers(usize),
+    /// No zxid could have it.
+    #[error("no leader can have epoch {0:?}")]
+    EpochImpossible(Epoch),
     /// A learner knows a later configuration. Source: `LearnerHandler#run`.
     #[error("its configuration {theirs:#x} is newer than {ours:#x}")]
     NewerConfiguration {

@@ -39,11 +39,10 @@ impl Member {
 
     fn take_learner_packets(&mut self, link: LinkId, bytes: &[u8], now: Now) -> usize {
         let mut taken = 0;
-        while let Some(ensemble) = &mut self.ensemble
-            && ensemble.links.contains_key(&link)
-        {
+        while self.ensemble.as_ref().is_some_and(|ensemble| ensemble.links.contains_key(&link)) {
+            let longest = self.learner_field_bytes_max(link);
             let rest = &bytes[taken..];
-            let length = match packet_length(rest, ensemble.packet_bytes_max) {
+            let length = match packet_length(rest, longest) {
                 Ok(Some(length)) => length,
                 Ok(None) => break,
                 Err(_) => {
@@ -87,6 +86,9 @@ impl Member {
     }
 
     fn on_learner_packet(&mut self, link: LinkId, packet: LearnerPacket<'_>, now: Now) {
+        if let Err(why) = self.name(link, &packet) {
+            return self.expel(link, why);
+        }
         let Some(ensemble) = &mut self.ensemble else { return };
         if let Err(why) = ensemble.peer.on_learner_packet(link, &packet, now.mono_ms) {
             self.expel(link, why);

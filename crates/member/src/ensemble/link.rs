@@ -1,9 +1,10 @@
 //! A connection on the quorum port: bytes that came, bytes to send, and what a learner is being sent.
 
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use proto::quorum::LeaderPacket;
-use proto::{Encode as _, Id, Zxid};
+use proto::{Encode as _, Id, Sid, Zxid};
 use tree::WalkId;
 
 /// What a learner gets as it happens.
@@ -24,9 +25,21 @@ pub(super) enum Stream {
     Picture(WalkId),
 }
 
+/// Who called this member's quorum port.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Visitor {
+    pub(super) from: IpAddr,
+    /// Who it says it is.
+    pub(super) sid: Option<Sid>,
+    /// It comes from where that member is configured to be.
+    pub(super) is_proven: bool,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Link {
+    /// `None` on the link to the leader, which this member called.
+    pub(super) visitor: Option<Visitor>,
     /// The front of a packet whose rest has not come, or what has to wait.
     pub(super) input: Vec<u8>,
     /// To be sent.
@@ -49,6 +62,12 @@ pub(super) struct Link {
 }
 
 impl Link {
+    /// A caller's.
+    pub(super) fn called_from(from: IpAddr) -> Self {
+        let visitor = Visitor { from: from.to_canonical(), sid: None, is_proven: false };
+        Self { visitor: Some(visitor), ..Self::default() }
+    }
+
     /// Where what happens now is appended.
     pub(super) fn live(&mut self) -> &mut Vec<u8> {
         if self.stream.is_some() { &mut self.behind } else { &mut self.out }

@@ -5,6 +5,7 @@
 
 mod effects;
 mod following;
+mod gate;
 mod leading;
 mod link;
 mod mesh;
@@ -47,9 +48,6 @@ pub enum Role {
     /// It follows without a vote.
     Observing,
 }
-
-/// Connections on the quorum port that a leader keeps at the most.
-const LINKS_MAX: usize = 1024;
 
 /// The part of a member that an ensemble needs.
 #[derive(Debug)]
@@ -210,12 +208,8 @@ impl Member {
         let link = ensemble.ids.give();
         match port {
             Port::Election => ensemble.mesh.accepted(link, peer, now, &mut ensemble.orders),
-            Port::Quorum => {
-                if ensemble.links.len() >= LINKS_MAX || !ensemble.peer.on_learner_linked(link, now.mono_ms) {
-                    return None;
-                }
-                ensemble.links.insert(link, Link::default());
-            }
+            Port::Quorum if !self.admit(link, peer.ip(), now) => return None,
+            Port::Quorum => {}
         }
         self.settle(now);
         Some(link)

@@ -9,6 +9,7 @@ use member::ensemble::{
     Address, DiskJob, Done, EnsembleOptions, LinkId, Observation, Order, PeerAddress, Port, Role,
 };
 use member::{CleanerOptions, ConnId, Core, CoreOptions, Front, Member, Now};
+use proto::quorum::{LearnerInfo, LearnerPacket, PROTOCOL_VERSION};
 use proto::{
     Acl, ConnectRequest, ConnectResponse, CreateRequest, Encode, Epoch, OpCode, PathRequest,
     PathWatchRequest, Reader, ReplyHeader, RequestHeader, SessionId, SetDataRequest, Sid, Xid, Zxid,
@@ -439,4 +440,51 @@ fn without_a_quorum_nobody_serves() {
     world.kill(3);
     world.pass(3000);
     assert_eq!(world.roles(), [(2, Role::Looking, false)]);
+}
+
+/// A caller of the quorum port, and whether it is hung up on when it has said `bytes`.
+fn is_hung_up(world: &mut World, leader: i64, bytes: &[u8]) -> bool {
+    let now = world.now;
+    let from = SocketAddr::from(([10, 6, 6, 6], 666));
+    let member = world.member(leader);
+    let link = member.link_accepted(Port::Quorum, from, now).unwrap();
+    member.link_receive(link, bytes, now);
+    let mut orders = std::iter::from_fn(|| member.next_order());
+    orders.any(|order| matches!(order, Order::Close { link: closed } if closed == link))
+}
+
+fn follower_info(sid: i64, accepted_epoch: Epoch) -> Vec<u8> {
+    let info = LearnerInfo { sid: Sid(sid), protocol_version: PROTOCOL_VERSION, config_version: 0 };
+    let mut bytes = Vec::new();
+    LearnerPacket::FollowerInfo { accepted_epoch, info }.encode(&mut bytes);
+    bytes
+}
+
+#[test]
+fn strangers_at_the_quorum_port_disturb_no_learner() {
+    let mut world = World::new(&[1, 2, 3], &[]);
+    for member in world.members.values_mut() {
+        for host in ["h1", "h2", "h3"] {
+            member.link_resolved(host, &[[127, 0, 0, 1].into()]);
+        }
+    }
+    world.pass(3000);
+    let (leader, roles, links) = (world.leader(), world.roles(), world.links.len());
+    let follower = (1..=3).find(|sid| *sid != leader).unwrap();
+    assert!(is_hung_up(&mut world, leader, &follower_info(follower, Epoch(0))), "a false id");
+    assert!(is_hung_up(&mut world, leader, &follower_info(77, Epoch(u32::MAX - 1))), "a false epoch");
+    let long = [&1_i32.to_be_bytes()[..], &[0; 8], &2_000_000_i32.to_be_bytes()].concat();
+    assert!(is_hung_up(&mut world, leader, &long), "a long packet before it is served");
+    // Who is in no configuration may learn, but not too many; and the silent ones make room.
+    let taken = (100..200).filter(|&sid| !is_hung_up(&mut world, leader, &follower_info(sid, Epoch(0))));
+    assert_eq!(taken.count(), 64);
+    let now = world.now;
+    for port in 1..=100 {
+        let from = SocketAddr::from(([10, 6, 6, 6], port));
+        world.member(leader).link_accepted(Port::Quorum, from, now).unwrap();
+    }
+    let orders = std::iter::from_fn(|| world.member(leader).next_order());
+    assert_eq!(orders.filter(|order| matches!(order, Order::Close { .. })).count(), 36);
+    world.pass(1000);
+    assert_eq!((world.roles(), world.links.len()), (roles, links));
 }

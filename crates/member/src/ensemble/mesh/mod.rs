@@ -433,7 +433,13 @@ impl Mesh {
         !live.proven || live.from == Some(from) || self.is_configured(sid, from)
     }
 
-    /// Whether `sid` is configured to be at this address.
+    /// Whether member `sid` is configured to be at this address.
+    #[must_use]
+    pub fn is_at(&self, sid: Sid, address: IpAddr) -> bool {
+        self.is_configured(sid, address.to_canonical())
+    }
+
+    /// The same of an address that is in its plain form.
     fn is_configured(&self, sid: Sid, address: IpAddr) -> bool {
         let Some(other) = self.others.get(&sid).filter(|other| other.is_member()) else { return false };
         other.addresses.iter().any(|at| match at.host.parse::<IpAddr>() {
