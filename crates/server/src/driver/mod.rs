@@ -330,7 +330,12 @@ impl Driver {
             self.snapshots.tree_replaced();
         }
         self.admin.on_observation(observation, now);
-        self.chronicle.tell(observation, &mut self.member.core_mut().metrics, now);
+        let mut learner = None;
+        if let Observation::Synchronizing { link, .. } | Observation::Expelled { link, .. } = observation {
+            let learners = self.member.learners();
+            learner = learners.iter().find(|learner| learner.link == *link).map(|learner| learner.sid);
+        }
+        self.chronicle.tell(observation, learner, &mut self.member.core_mut().metrics, now);
     }
 
     /// Does what the member asks for.

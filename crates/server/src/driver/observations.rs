@@ -5,6 +5,7 @@
 use member::Now;
 use member::ensemble::{Observation, PeerRole, Plan};
 use member::metrics::Registry;
+use proto::{Sid, Zxid};
 
 /// Remembers when things began, to say how long they took.
 #[derive(Debug, Default)]
@@ -18,7 +19,15 @@ pub(super) struct Chronicle {
 
 impl Chronicle {
     /// Writes the line of `observation`, and counts it.
-    pub(super) fn tell(&mut self, observation: &Observation, metrics: &mut Registry, now: Now) {
+    ///
+    /// * `learner`: whose link it is about, if that is known.
+    pub(super) fn tell(
+        &mut self,
+        observation: &Observation,
+        learner: Option<Sid>,
+        metrics: &mut Registry,
+        now: Now,
+    ) {
         match observation {
             Observation::Began { role, leader } => {
                 self.on_role(*role, metrics, now);
@@ -54,9 +63,12 @@ impl Chronicle {
             Observation::LeaderLost { why: Some(why) } => {
                 tracing::warn!(%why, "the connection to the leader was closed; look at the leader's log");
             }
-            Observation::Synchronizing { link, last, plan } => on_plan(link.0, *last, *plan, metrics),
+            Observation::Synchronizing { last, plan, .. } => {
+                on_plan(learner.map(|sid| sid.0), *last, *plan, metrics);
+            }
             Observation::Expelled { link, why } => {
-                tracing::warn!(link = link.0, %why, "a learner was sent away; look at its log");
+                let sid = learner.map(|sid| sid.0);
+                tracing::warn!(sid, link = link.0, %why, "a learner was sent away; look at its log");
             }
             Observation::SnapshotReceived { zxid, nodes } => {
                 tracing::info!(%zxid, nodes, "a snapshot came from the leader");
@@ -97,23 +109,24 @@ impl Chronicle {
     }
 }
 
-fn on_plan(link: u64, learner: proto::Zxid, plan: Plan, metrics: &mut Registry) {
+/// Source: `LearnerHandler#syncFollower`.
+fn on_plan(sid: Option<i64>, has: Zxid, plan: Plan, metrics: &mut Registry) {
     match plan {
         Plan::Snap => {
             metrics.snap_count.inc();
-            tracing::info!(link, %learner, "Synchronizing with Learner: SNAP");
+            tracing::info!(sid, %has, "Synchronizing with Learner: SNAP");
         }
         Plan::Trunc { to } => {
             metrics.diff_count.inc();
-            tracing::info!(link, %learner, %to, "Synchronizing with Learner: TRUNC");
+            tracing::info!(sid, %has, %to, "Synchronizing with Learner: TRUNC");
         }
         Plan::Diff { last, .. } => {
             metrics.diff_count.inc();
-            tracing::info!(link, %learner, %last, "Synchronizing with Learner: DIFF");
+            tracing::info!(sid, %has, %last, "Synchronizing with Learner: DIFF");
         }
         Plan::Log { upto, .. } => {
             metrics.diff_count.inc();
-            tracing::info!(link, %learner, %upto, "Synchronizing with Learner: DIFF from the log");
+            tracing::info!(sid, %has, %upto, "Synchronizing with Learner: DIFF from the log");
         }
     }
 }
