@@ -93,6 +93,14 @@ impl Console {
         }
     }
 
+    /// Prints a warning that the original prints among the answers.
+    pub(crate) fn warning(&self, text: &str) {
+        match self.look {
+            Look::Text => self.line(&format!("[Warning]: {text}")),
+            Look::Json => self.value(&json!({ "warning": text })),
+        }
+    }
+
     /// Prints one path of many, as a line.
     pub(crate) fn path_line(&self, path: &str) {
         match self.look {

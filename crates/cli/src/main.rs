@@ -53,7 +53,8 @@ is a line that begins with a blank. NO_COLOR leaves the prompt as it is.
 ";
 
 fn main() -> ExitCode {
-    let code = match Invocation::parse(std::env::args().skip(1)) {
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let code = match Invocation::parse(words) {
         Ok(invocation) => start(&invocation),
         Err(WrongValue(message)) => {
             Console::new(Look::Text).error(&message);

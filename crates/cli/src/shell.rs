@@ -143,7 +143,8 @@ impl Shell {
                 self.reconnect(&server)?;
             }
             ("help", topic) => {
-                self.console.raw(commands::help(topic)?.as_bytes());
+                let text = commands::help(topic)?;
+                self.console.answer(&Answer::Line(text.trim_end_matches('\n').to_owned()));
                 return Ok(ControlFlow::Continue(()));
             }
             _ => return self.command(words),

@@ -1,9 +1,11 @@
 //! Commands about access control lists and identities.
 
 use client::{Request, check_path};
+use serde_json::json;
 
 use super::{Input, parse_acl};
 use crate::answer::Answer;
+use crate::console::Look;
 use crate::shell::Shell;
 use crate::trouble::{Trouble, keeper_message};
 use crate::walk::walk;
@@ -38,9 +40,14 @@ pub(crate) fn set_acl(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
         path,
         |path| vec![Request::set_acl(path, &acl, version), Request::get_children(path, false)],
         |visit| {
-            // Where it is refused that is told, on standard output and without an end of line, and the walk goes on.
+            // Where it is refused that is told, and the walk goes on.
             if let Err(failure) = &visit.answers[0] {
-                shell.console.raw(keeper_message(*failure, Some(visit.path)).as_bytes());
+                let message = keeper_message(*failure, Some(visit.path));
+                match shell.console.look {
+                    // On standard output and without an end of line, as the original does.
+                    Look::Text => shell.console.raw(message.as_bytes()),
+                    Look::Json => shell.console.value(&json!({ "path": visit.path, "error": message })),
+                }
             }
             visit.children(1)
         },

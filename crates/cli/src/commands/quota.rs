@@ -173,9 +173,9 @@ fn warn(shell: &Shell, limits: &Limits, stats: &Limits) {
     {
         if is_less(soft, stat) || is_less(hard, stat) {
             let existing = stats.get(stat);
-            shell.console.remark(&format!(
-                "[Warning]: the {what} quota you create is less than the existing {what}:{existing}"
-            ));
+            shell
+                .console
+                .warning(&format!("the {what} quota you create is less than the existing {what}:{existing}"));
         }
     }
 }

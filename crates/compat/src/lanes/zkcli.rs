@@ -24,7 +24,7 @@ const SCRIPTS: &str = include_str!("../../data/zkcli-scripts.txt");
 const BEYOND: &str = include_str!("../../data/zkcli-beyond.txt");
 
 /// Whole command lines; `SERVER` stands for the address.
-const ONE_SHOTS: [&[&str]; 12] = [
+const ONE_SHOTS: [&[&str]; 13] = [
     &["-server", "SERVER", "create", "/once", "some data"],
     &["-server", "SERVER", "-timeout", "5000", "get", "-s", "/once"],
     &["-r", "-server", "SERVER", "-waitforconnection", "get", "/once"],
@@ -32,6 +32,7 @@ const ONE_SHOTS: [&[&str]; 12] = [
     &["-server", "SERVER", "-waitforconnection", "set", "-v", "7", "/once", "x"],
     &["-server", "SERVER", "-waitforconnection", "nosuch"],
     &["-server", "127.0.0.1:1", "get", "/once"],
+    &["-server", "127.0.0.1:1,SERVER", "-waitforconnection", "get", "/once"],
     &["-server", "127.0.0.1:1", "-timeout", "300", "-waitforconnection", "ls", "/"],
     &["-server", "SERVER/bad/", "ls", "/"],
     &["-server", "SERVER", "-timeout", "soon", "ls", "/"],
