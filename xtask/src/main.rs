@@ -10,6 +10,7 @@ mod fuzz;
 mod licences;
 mod run;
 mod setup;
+mod soak;
 mod summary;
 mod test;
 
@@ -26,7 +27,8 @@ cargo xtask COMMAND
   test                        everything CI runs: setup, release build, unit tests, fuzz seeds, all lanes
   compat [--lane NAME]...     setup, release build, and the named lanes (all without --lane)
          [--target T]         oxkeeper (default), apache, or a release such as apache-3.8.6
-         [--rounds N]         crashes of the kill9 lane, scripts of the differential lane, long forms of mixed
+         [--rounds N]         crashes of the kill9 lane, scripts of the differential lane, long forms of mixed and faults
+  soak [--hours N]            the lanes that crash, cut and mix, in their long form, for N hours (default 1)
   fuzz [--seconds N]          run each fuzz target for N seconds (default 600), two at a time
   bench --against apache      compare speed and memory with Apache, write bench/RESULTS.md (--ensemble: three members, bench/ENSEMBLE.md)
 ";
@@ -54,6 +56,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         ("check", []) => check::check(),
         ("test", []) => test::test(),
         ("compat", rest) => compat::compat(rest),
+        ("soak", rest) => soak::soak(rest),
         ("fuzz", rest) => fuzz::fuzz(rest),
         ("bench", rest) => bench::bench(rest),
         _ => bail!("`{}` is no command\n\n{USAGE}", words.join(" ")),

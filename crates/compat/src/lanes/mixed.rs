@@ -19,7 +19,8 @@ fn short_form(ours: &Target) -> Vec<[Target; 4]> {
     vec![
         [newest.clone(), older.clone(), ours.clone(), ours.clone()],
         [ours.clone(), older.clone(), newest.clone(), newest.clone()],
-        [newest, ours.clone(), older, ours],
+        [newest, ours.clone(), older, ours.clone()],
+        [ours.clone(), ours.clone(), ours.clone(), ours],
     ]
 }
 
