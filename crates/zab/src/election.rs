@@ -13,6 +13,10 @@ use crate::Quorum;
 /// Where a member that does not vote has nothing to say.
 const NOTHING: i64 = i64::MIN;
 
+/// How far ahead of this member's a round may be. Rounds count elections since a process started; nobody is to spend
+/// the number (R20).
+const ROUNDS_AHEAD_MAX: i64 = 1 << 40;
+
 /// What a notification says, without the configuration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Seen {
@@ -162,12 +166,18 @@ impl Election {
         now_ms: u64,
     ) -> Option<Decision> {
         if vote.zxid == Zxid::NONE {
+            // What it said before it knew of others' history does not count either.
+            self.received.remove(&from);
+            return None;
+        }
+        if vote.round > self.own.round.saturating_add(ROUNDS_AHEAD_MAX) {
             return None;
         }
         if self.may_be_silenced && vote.zxid > Zxid::ZERO && !self.silenced {
             // A peer has history and this member lost its own, or never had any: whoever it voted for could win
             // without what it once acknowledged (R15, ZOOKEEPER-261). It waits for an established leader.
             self.silenced = true;
+            self.decide_at_ms = None;
             self.received.clear();
             self.own = Vote { zxid: Zxid::NONE, ..self.initial };
             tell.push(Tell::Everyone);
@@ -327,6 +337,17 @@ mod tests {
         assert_eq!(tell, [Tell::Everyone]);
         assert_eq!(one.tick(&three(), &mut tell, 209), None, "the third may know better");
         assert_eq!(one.tick(&three(), &mut tell, 210).map(|decision| decision.vote.leader), Some(Sid(2)));
+    }
+
+    #[test]
+    fn a_decision_that_was_near_is_dropped_when_history_is_heard_of() {
+        let mut blank = election(2, Zxid::ZERO, 0, true);
+        let mut tell = Vec::new();
+        assert_eq!(blank.on_vote(Sid(1), looking(vote(2, Zxid::ZERO, 1, 0)), &three(), &mut tell, 0), None);
+        assert_eq!(blank.deadline_ms(), 200, "two blank members agree");
+        let history = looking(vote(3, Zxid::new(Epoch(1), 7), 1, 1));
+        assert_eq!(blank.on_vote(Sid(3), history, &three(), &mut tell, 50), None);
+        assert_eq!(blank.tick(&three(), &mut tell, 10_000), None);
     }
 
     #[test]

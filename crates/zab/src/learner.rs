@@ -340,7 +340,9 @@ impl Learner {
         if self.stage == Stage::StoringAccepted {
             self.accepted = epoch;
             self.enter(Stage::Compared, now_ms);
-            out.push_back(Effect::AckEpoch { last: self.claim, current: Some(self.current) });
+            // What it says to have for the sake of a new tree must not count as its history.
+            let current = (self.claim == self.last).then_some(self.current);
+            out.push_back(Effect::AckEpoch { last: self.claim, current });
         }
     }
 

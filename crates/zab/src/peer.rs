@@ -230,7 +230,7 @@ pub struct Peer {
     met: BTreeSet<Sid>,
     /// Those of them that are not now. Who was never in reach may be just about to start, like this member.
     down: BTreeSet<Sid>,
-    /// When a member without a vote was last answered while this one was looking.
+    /// Who asked while this member was looking and was not told of a leader, and when it was last answered.
     answered: BTreeMap<Sid, u64>,
     needs_tree: bool,
     /// What this process saw committed, in any role.
@@ -238,8 +238,10 @@ pub struct Peer {
     effects: VecDeque<Effect>,
 }
 
-/// The shortest time between two answers to a member without a vote: both may be looking and answer each other for ever.
+/// The shortest time between two answers to a member while both are looking.
 const ANSWER_PAUSE_MS: u64 = 100;
+/// Members whose questions are remembered.
+const ASKED_MAX: usize = 256;
 
 impl Peer {
     /// A member that begins to look, behind a history that ends with `last`.
@@ -331,6 +333,12 @@ impl Peer {
         }
     }
 
+    /// Whether this member learns from another.
+    #[must_use]
+    pub fn learns(&self) -> bool {
+        matches!(self.phase, Phase::Learning(_))
+    }
+
     /// Whether a learner's connection may carry what sessions need.
     #[must_use]
     pub fn is_live_learner(&self, link: LinkId) -> bool {
@@ -397,11 +405,21 @@ impl Peer {
         let quorum = &self.options.quorum;
         let decision = step(election, quorum, &mut tell).or_else(|| election.settle(quorum, now_ms));
         self.round = election.round();
-        self.carry_out(&tell);
+        self.carry_out_votes(&tell, now_ms);
         if let Some(Decision { vote }) = decision {
             self.round = vote.round;
             self.vote = vote;
             self.begin(vote.leader, now_ms);
+        }
+    }
+
+    fn carry_out_votes(&mut self, tell: &[Tell], now_ms: u64) {
+        for whom in tell {
+            match *whom {
+                // A vote of an earlier round is answered, as often as one that does not vote.
+                Tell::One(to) => self.answer(to, now_ms),
+                Tell::Everyone => self.carry_out(&[Tell::Everyone]),
+            }
         }
     }
 
@@ -463,35 +481,48 @@ impl Peer {
     /// A notification of another member.
     pub fn on_notification(&mut self, from: Sid, seen: Seen, now_ms: u64) {
         let quorum = &self.options.quorum;
-        let looking = matches!(self.phase, Phase::Looking(_) | Phase::Draining);
-        if !quorum.is_voter(from) {
-            let pause = self.answered.get(&from).is_some_and(|&at_ms| now_ms < at_ms + ANSWER_PAUSE_MS);
-            if seen.state != PeerState::Looking || (looking && pause) || from == self.options.me {
-                return;
-            }
-            if looking {
-                self.answered.insert(from, now_ms);
-            }
-            return self.carry_out(&[Tell::One(from)]);
+        if from == self.options.me {
+            return;
         }
         match &self.phase {
-            Phase::Looking(_) => {
+            // There is nothing true to say before the log is still; who asks is told when a role begins.
+            Phase::Draining => self.note_asked(from, now_ms),
+            Phase::Looking(_) if quorum.is_voter(from) => {
                 if quorum.is_voter(seen.vote.leader) {
                     self.elect(now_ms, |election, quorum, tell| {
                         election.on_vote(from, seen, quorum, tell, now_ms)
                     });
                 }
             }
-            Phase::Draining | Phase::Leading(_) | Phase::Learning(_) => {
-                if seen.state == PeerState::Looking {
-                    self.carry_out(&[Tell::One(from)]);
-                }
+            Phase::Looking(_) if seen.state == PeerState::Looking => self.answer(from, now_ms),
+            Phase::Leading(_) | Phase::Learning(_) if seen.state == PeerState::Looking => {
+                self.carry_out(&[Tell::One(from)]);
             }
+            Phase::Looking(_) | Phase::Leading(_) | Phase::Learning(_) => {}
+        }
+    }
+
+    /// Answers a member while this one is looking, but not without a pause: both may answer each other for ever.
+    fn answer(&mut self, to: Sid, now_ms: u64) {
+        let seen = self.seen();
+        if self.answered.get(&to).is_none_or(|&at_ms| now_ms >= at_ms + ANSWER_PAUSE_MS) {
+            self.effects.push_back(Effect::Notify { to, seen });
+            self.note_asked(to, now_ms);
+        }
+    }
+
+    /// Takes note of who asked in vain. Strangers make up ids without end, so there is one.
+    fn note_asked(&mut self, from: Sid, now_ms: u64) {
+        if self.answered.len() < ASKED_MAX || self.answered.contains_key(&from) {
+            self.answered.insert(from, now_ms);
         }
     }
 
     /// A member's election port came into reach, or went out of it.
     pub fn on_link(&mut self, sid: Sid, is_up: bool, now_ms: u64) {
+        if !self.options.quorum.is_voter(sid) {
+            return;
+        }
         if is_up {
             self.met.insert(sid);
             self.down.remove(&sid);
@@ -598,8 +629,8 @@ impl Peer {
 
     /// See [`Effect::Install`].
     pub fn on_installed(&mut self, now_ms: u64) {
+        self.needs_tree = false;
         if let Phase::Learning(learner) = &mut self.phase {
-            self.needs_tree = false;
             learner.on_installed(&mut self.effects, now_ms);
         }
     }

@@ -108,8 +108,9 @@ pub fn plan(held: &Held, last: Zxid, whole_from: Zxid, theirs: Zxid) -> Plan {
     }
     if theirs > max {
         // Java truncates to an earlier epoch too. A learner that was led by another in between may not have what it is
-        // told to keep (ZOOKEEPER-2832), so that gets a snapshot here.
-        return if !opens_epoch && theirs.epoch() == max.epoch() {
+        // told to keep (ZOOKEEPER-2832), so that gets a snapshot here. And of a mark, which no log has, Java's learner
+        // keeps the transaction behind it.
+        return if !opens_epoch && max.counter() > 0 && theirs.epoch() == max.epoch() {
             Plan::Trunc { to: max }
         } else {
             Plan::Snap
@@ -181,6 +182,11 @@ mod tests {
         let log = Plan::Log { after: z(1, 3), upto: z(1, 5) };
         assert_eq!(plan(&held, z(2, 0), z(0, 0), z(1, 3)), log);
         assert_eq!(plan(&Held::behind(z(1, 0)), z(1, 0), z(0, 0), z(0, 0)), Plan::Snap);
+    }
+
+    #[test]
+    fn nobody_is_told_to_keep_a_mark() {
+        assert_eq!(plan(&Held::default(), z(5, 0), z(0, 0), z(5, 3)), Plan::Snap);
     }
 
     #[test]
