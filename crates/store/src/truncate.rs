@@ -109,7 +109,7 @@ pub fn truncate<D: Disk>(
     let Start { snapshot, dirty } = start(disk, dirs, zxid)?;
     let (last, next) = reach(disk, dirs, snapshot, zxid)?;
     // The mark that opens an epoch has no entry; the first one behind it tells that it was passed.
-    let opens_epoch = zxid.counter() == 0 && next.is_some_and(|next| next.epoch() == zxid.epoch());
+    let opens_epoch = zxid.counter() == 0 && next.is_none_or(|next| next.epoch() == zxid.epoch());
     if last != zxid && !opens_epoch {
         return Err(TruncateError::NotHere { zxid, before: last });
     }

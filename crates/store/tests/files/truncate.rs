@@ -114,12 +114,21 @@ fn a_power_cut_in_a_truncation_leaves_the_old_or_the_new_history() {
 }
 
 #[test]
+fn a_mark_behind_the_last_transaction_is_there_without_an_entry() {
+    let (disk, dirs) = history();
+    let cut = truncate(&disk, &dirs, Zxid(1 << 32), Zxid(0)).unwrap();
+    assert_eq!(cut.last, Zxid(END));
+    let (found, _) = recovered(&disk, &dirs).unwrap();
+    assert_eq!(found.last, Zxid(END));
+}
+
+#[test]
 fn what_cannot_be_truncated_stays_as_it_was() {
     let (disk, dirs) = history();
     let before = disk.paths();
     let error = truncate(&disk, &dirs, Zxid(6), Zxid(7)).unwrap_err();
     assert!(matches!(error, TruncateError::Committed { zxid: Zxid(6), committed: Zxid(7) }), "{error}");
-    for nowhere in [13, 1 << 32, (1 << 32) + 5] {
+    for nowhere in [13, (1 << 32) + 5] {
         let error = truncate(&disk, &dirs, Zxid(nowhere), Zxid(0)).unwrap_err();
         assert!(matches!(error, TruncateError::NotHere { before: Zxid(END), .. }), "{error}");
     }
