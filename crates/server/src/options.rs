@@ -59,6 +59,7 @@ pub(crate) fn core(config: &Config, auth: AuthOptions) -> CoreOptions {
             close_session_paths: config.close_session_txn_enabled,
             reconfig_enabled: config.reconfig_enabled,
             auth,
+            txn_bytes_max: txn_bytes_max(config),
             ..tree::prepare::Options::default()
         },
         tick_ms: millis(config.tick_time),
@@ -71,6 +72,15 @@ pub(crate) fn core(config: &Config, auth: AuthOptions) -> CoreOptions {
             never_used_ms: never_used.map_or(0, |time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX)),
         },
     }
+}
+
+/// What a transaction may hold so that every reader of the log and of the quorum port takes it: less than
+/// `jute.maxbuffer` and its extra size by what frames it.
+fn txn_bytes_max(config: &Config) -> usize {
+    const FRAME_BYTES: usize = 1024;
+    let limit = config.jute_max_buffer_bytes;
+    let extra = config.ensemble.as_ref().map_or(limit, |ensemble| ensemble.jute_max_buffer_extra_bytes);
+    limit.saturating_add(extra).saturating_sub(FRAME_BYTES)
 }
 
 pub(crate) fn compression(config: &Config) -> Compression {

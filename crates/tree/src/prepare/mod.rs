@@ -52,6 +52,9 @@ pub struct Options {
     pub close_session_paths: bool,
     /// `reconfigEnabled`. Off unless said otherwise.
     pub reconfig_enabled: bool,
+    /// Bytes of a transaction that every member takes, and every server reads back from its log: `jute.maxbuffer` and
+    /// its extra size (R13, ZOOKEEPER-3496). No limit unless said otherwise.
+    pub txn_bytes_max: usize,
     /// What a session that is not known is told: a leader calls it expired, a single server unknown.
     pub unknown_session: Code,
     /// Identities and access control.
@@ -64,6 +67,7 @@ impl Default for Options {
             enforce_quota: false,
             close_session_paths: true,
             reconfig_enabled: false,
+            txn_bytes_max: usize::MAX,
             unknown_session: Code::UnknownSession,
             auth: AuthOptions::default(),
         }
@@ -112,6 +116,9 @@ pub fn prepare(
     if pending.is_empty() {
         pending.digest = tree.digest().cast_signed();
     }
+    if bytes_at_most(op, body, caller.ids) > options.txn_bytes_max {
+        return Prepared::Refused(Code::MarshallingError);
+    }
     let mut view = View { tree, pending, options, caller, zxid, time_ms };
     let start = out.len();
     let result = view.write(op, body, out);
@@ -133,6 +140,32 @@ pub fn prepare(
             Prepared::Refused(code)
         }
     }
+}
+
+/// What a header, a digest, and the longest name of a sequential znode add to a request.
+const OVERHEAD_BYTES: usize = 256;
+/// How an access control list names whoever asks, which is stored as all his identities.
+const AUTH: &[u8] = b"\0\0\0\x04auth";
+
+/// Bytes that the transaction of a request cannot exceed, whatever the tree says. `closeSession` sees to itself.
+fn bytes_at_most(op: OpCode, body: &[u8], ids: &[Id<'static>]) -> usize {
+    let plain = body.len() + OVERHEAD_BYTES;
+    let text = |part: &Option<alloc::borrow::Cow<'_, str>>| part.as_ref().map_or(0, |text| text.len());
+    let expands = matches!(
+        op,
+        OpCode::Create
+            | OpCode::Create2
+            | OpCode::CreateContainer
+            | OpCode::CreateTtl
+            | OpCode::SetAcl
+            | OpCode::Multi
+    );
+    let ids_bytes: usize = ids.iter().map(|id| text(&id.scheme) + text(&id.id) + 12).sum();
+    // Hardly anybody has so many identities that it is worth a look at the request.
+    if !expands || ids_bytes * (body.len() / AUTH.len()) < 64 * 1024 {
+        return plain;
+    }
+    plain + ids_bytes * body.windows(AUTH.len()).filter(|window| *window == AUTH).count()
 }
 
 /// Appends the transaction that records why a request fails, without looking at the request.

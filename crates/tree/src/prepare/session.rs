@@ -39,7 +39,9 @@ impl View<'_> {
         for path in &paths {
             self.drop_ephemeral(path);
         }
-        if self.options.close_session_paths {
+        let bytes: usize = paths.iter().map(|path| path.len() + 4).sum();
+        // A list that no member would take is left out, and every member looks into its own tree.
+        if self.options.close_session_paths && bytes < self.options.txn_bytes_max {
             let paths = paths.into_iter().map(|path| Some(Cow::Owned(path))).collect();
             CloseSessionTxn { paths: Some(paths) }.encode(out);
         }
