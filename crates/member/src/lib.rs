@@ -127,7 +127,7 @@ impl Member {
 
     /// The batch of proposals formed so far, if any; it must be written to the log in this order.
     pub fn take_batch(&mut self) -> Option<Arc<Payloads>> {
-        self.put_proposals();
+        self.send_out();
         let batch = self.core.take_batch()?;
         self.on_batch_taken(&batch);
         Some(batch)
@@ -144,9 +144,10 @@ impl Member {
 
     /// Time has passed: sessions end, containers go, connections without a session close.
     pub fn tick(&mut self, now: Now) {
+        // Whether this member still leads comes before what a leader does (R16).
+        self.tick_ensemble(now);
         self.core.tick(now);
         self.front.tick(&mut self.core.metrics, now);
-        self.tick_ensemble(now);
     }
 
     /// When [`Self::tick`] has something to do, in monotonic milliseconds.

@@ -209,6 +209,13 @@ impl SessionClock {
         self.due.first_key_value().map(|(&due, _)| due)
     }
 
+    /// Nobody could be heard of for so long: every session gets that much more.
+    pub(crate) fn postpone(&mut self, gap_ms: u64) {
+        for (_, timer) in &mut self.timers {
+            timer.expires_ms = timer.expires_ms.saturating_add(gap_ms);
+        }
+    }
+
     /// How many sessions are open.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -262,6 +269,15 @@ mod tests {
         assert!(clock.touch(key, ONE, 5000));
         assert_eq!(clock.expired(6000), vec![]);
         assert_eq!(clock.expired(10_000), vec![ONE]);
+    }
+
+    #[test]
+    fn time_in_which_nobody_could_be_heard_does_not_count() {
+        let mut clock = SessionClock::new(2000);
+        clock.open(ONE, 4000, 0);
+        clock.postpone(5000);
+        assert_eq!(clock.expired(6000), vec![]);
+        assert_eq!(clock.expired(11_000), vec![ONE]);
     }
 
     #[test]

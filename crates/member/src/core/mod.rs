@@ -494,6 +494,11 @@ impl Core {
         self.history.is_held_back = hold_back;
     }
 
+    /// Whether a received tree waits to be saved.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.history.is_held_back
+    }
+
     /// See [`Self::replace_tree`].
     pub(crate) fn release(&mut self) {
         self.history.release(self.tree.last_zxid());

@@ -151,6 +151,10 @@ impl Member {
     /// UPTODATE: clients may come.
     fn serve(&mut self, committed: Zxid, now: Now) {
         self.deliver_up_to(committed, now);
+        if !self.ensemble.as_ref().is_some_and(|ensemble| ensemble.peer.learns()) {
+            // The tree turned out to differ.
+            return;
+        }
         self.show_configuration(now);
         self.core.follow(now);
         self.front.serve(true);
@@ -226,6 +230,10 @@ impl Member {
                 ensemble.jobs -= 1;
                 ensemble.peer.on_current_stored(epoch, now.mono_ms);
             }
+            Done::NotTruncated { to } if ensemble.is_tree_unsaved => {
+                ensemble.jobs -= 1;
+                ensemble.orders.push_back(Order::Halt(Halt::LogLost { zxid: to }));
+            }
             Done::NotTruncated { .. } => {
                 ensemble.jobs -= 1;
                 // What was not delivered is gone from memory, and the log still has it.
@@ -266,6 +274,8 @@ impl Member {
     /// Applies what may be applied, tells watchers, answers.
     pub(crate) fn deliver(&mut self, now: Now) {
         let follows = self.core.follows();
+        // What comes behind a snapshot of Java's may be in it already; nothing is compared before it is whole.
+        let compares = self.ensemble.is_some() && !self.core.is_held_back();
         let mut differs = None;
         while let Some(committed) = self.core.next_committed() {
             let entry = Entry::decode(committed.payload.bytes())
@@ -283,7 +293,7 @@ impl Member {
                 differs = differs.or(Some(zxid));
             }
         }
-        if let Some(zxid) = differs.filter(|_| follows) {
+        if let Some(zxid) = differs.filter(|_| compares) {
             self.on_difference(zxid);
         }
     }
@@ -297,7 +307,8 @@ impl Member {
         self.front.waiter(header.session, header.cxid).map_or(Origin::Server, Origin::Client)
     }
 
-    /// The tree of this learner differs from its leader's: it serves nobody until it has the leader's (R9).
+    /// The tree is not what whoever decided the transaction said it would be: this member serves nobody before it has
+    /// the files' tree, and as a learner the leader's (R9).
     fn on_difference(&mut self, zxid: Zxid) {
         let Some(ensemble) = &mut self.ensemble else { return };
         ensemble.observations.push_back(Observation::TreeDiffers { zxid });

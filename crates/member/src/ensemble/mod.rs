@@ -90,6 +90,9 @@ pub(crate) struct Ensemble {
     is_tree_unsaved: bool,
     /// How often the tree differed from the leader's.
     differences: u32,
+    tick_ms: u64,
+    /// When time was last looked at.
+    ticked_ms: u64,
     now: Now,
 }
 
@@ -132,6 +135,8 @@ impl Member {
             is_draining: false,
             is_tree_unsaved: false,
             differences: 0,
+            tick_ms: options.tick_ms,
+            ticked_ms: now.mono_ms,
             now,
         };
         let mut member = Self { core, front, ensemble: Some(alloc::boxed::Box::new(ensemble)) };
@@ -190,6 +195,13 @@ impl Member {
     #[must_use]
     pub fn logged(&self) -> Zxid {
         self.ensemble.as_ref().map_or(self.core.tree().last_zxid(), |ensemble| ensemble.logged)
+    }
+
+    /// Whether everything up to `zxid`, which the tree shows, is on this member's disk too. A commit may come sooner.
+    /// A mark that opens an epoch has no entry, and what is before it was on disk when it was opened.
+    #[must_use]
+    pub fn is_logged(&self, zxid: Zxid) -> bool {
+        zxid.counter() == 0 || self.logged() >= zxid
     }
 
     /// What happened that somebody may want to read.
@@ -275,8 +287,7 @@ impl Member {
 
     /// The next link that has something to send, or wants to be read from again.
     pub fn next_dirty_link(&mut self) -> Option<LinkId> {
-        self.put_proposals();
-        self.put_requests();
+        self.send_out();
         self.expel_the_stuck();
         let ensemble = self.ensemble.as_mut()?;
         while let Some(link) = ensemble.dirty.pop_front() {
@@ -286,6 +297,15 @@ impl Member {
             }
         }
         ensemble.mesh.next_dirty()
+    }
+
+    /// Proposals and requests that were made since the last time go out, with what follows from that.
+    pub(crate) fn send_out(&mut self) {
+        self.put_proposals();
+        self.put_requests();
+        if let Some(now) = self.ensemble.as_ref().map(|ensemble| ensemble.now) {
+            self.carry_out_all(None, now);
+        }
     }
 
     /// What is to be sent on a link; remove what was sent. `None`: there is no such link.
@@ -333,6 +353,12 @@ impl Member {
 
     pub(crate) fn tick_ensemble(&mut self, now: Now) {
         if let Some(ensemble) = &mut self.ensemble {
+            // A leader hears of its learners' sessions only when it asks, every half tick. If it stood still, nobody
+            // was asked, and no session ends for that (P10).
+            let gap_ms = now.mono_ms.saturating_sub(core::mem::replace(&mut ensemble.ticked_ms, now.mono_ms));
+            if gap_ms > ensemble.tick_ms {
+                self.core.clock_mut().postpone(gap_ms);
+            }
             ensemble.peer.tick(now.mono_ms);
             ensemble.mesh.tick(now, &mut ensemble.orders);
             self.settle(now);

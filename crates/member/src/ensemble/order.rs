@@ -123,6 +123,14 @@ pub enum Done {
 /// Why a member cannot go on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Halt {
+    /// The files cannot be brought back to what this member said they hold.
+    #[error(
+        "the log does not hold {zxid}, up to which it was written; keep the data directory for an analysis"
+    )]
+    LogLost {
+        /// What is missing.
+        zxid: Zxid,
+    },
     /// The tree differs from the leader's again after it was replaced (R9).
     #[error(
         "after {zxid} the tree differs from the leader's once more, though it was replaced by the leader's before; \

@@ -84,6 +84,7 @@ impl DriverError {
             Self::Poll(_) => 1,
             Self::Log(failure) => failure.exit_code(),
             Self::Halted(Halt::TreeDiffers { .. }) => 12,
+            Self::Halted(Halt::LogLost { .. }) => 13,
             Self::ElectionPort(_) => 14,
         }
     }

@@ -173,6 +173,8 @@ pub struct Snapshots {
     /// Encoded and not handed over: collected, or refused because the thread is behind.
     chunk: Vec<u8>,
     held: Option<Work>,
+    /// All znodes are handed over, and the end waits for the log.
+    end: Option<End>,
     task: Task,
     /// How many were begun.
     begun: u64,
@@ -208,6 +210,7 @@ impl Snapshots {
             walk: None,
             chunk: Vec::new(),
             held: None,
+            end: None,
             task: Task::Idle,
             begun: 0,
             since,
@@ -239,6 +242,7 @@ impl Snapshots {
         }
         if self.hand_over() {
             self.walk_on(member);
+            self.end(member);
         }
         Ok(())
     }
@@ -254,6 +258,15 @@ impl Snapshots {
         if walked {
             self.chunk = Vec::new();
             self.walk = None;
+            self.end = Some(end);
+        }
+    }
+
+    /// A snapshot gets its name when the log has what it shows. A member of an ensemble may show more than its own log
+    /// has; after a power failure the snapshot would hide the hole behind it.
+    fn end(&mut self, member: &Member) {
+        let is_there = |end: &mut End| end.purpose == Purpose::Install || member.is_logged(end.zxid);
+        if let Some(end) = self.end.take_if(is_there) {
             self.give(Work::Finish(end));
         }
     }
@@ -312,6 +325,7 @@ impl Snapshots {
     fn drop_walk(&mut self) {
         self.walk = None;
         self.held = None;
+        self.end = None;
         // Znodes of this walk at the front of the next snapshot would make that one worthless.
         self.chunk.clear();
     }
