@@ -9,6 +9,7 @@ extern crate alloc;
 mod core;
 pub mod ensemble;
 mod front;
+pub mod history;
 pub mod metrics;
 mod now;
 mod throttle;

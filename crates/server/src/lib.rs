@@ -5,7 +5,6 @@ pub mod config;
 pub mod disk;
 pub mod driver;
 mod ensemble;
-pub mod history;
 mod limits;
 pub mod log_reader;
 pub mod log_thread;
@@ -14,3 +13,5 @@ mod options;
 pub mod probe;
 pub mod start;
 pub mod version;
+
+pub use member::history;

@@ -20,7 +20,7 @@ use crate::config::{Config, EnsembleConfig};
 use crate::disk::FileDisk;
 use crate::driver::snapshots::Snapshots;
 use crate::driver::{Driver, DriverError, EnsembleParts, Handle, Loop, Parts};
-use crate::history::{History, HistoryError};
+use crate::history::{History, HistoryError, Mismatch};
 use crate::log_reader::{LogReader, ReadPlan};
 use crate::log_thread::LogThread;
 use crate::{ensemble, options};
@@ -152,6 +152,12 @@ fn load(
         tracing::warn!("{note}");
     }
     let mismatches = history.digest_mismatches();
+    if let Some(Mismatch { zxid, kind, session, expected, actual }) = history.first_mismatch() {
+        tracing::error!(
+            %zxid, kind, %session, expected, actual,
+            "the digest of the tree is not what the log says; see digest_mismatches_count"
+        );
+    }
     let tree = history.into_tree()?;
     tracing::info!(
         zxid = %recovered.last,

@@ -1,5 +1,7 @@
 //! From the files to the tree: what recovery reads, the tree takes in.
 
+use alloc::boxed::Box;
+
 use proto::{AclList, Entry, SessionId, TxnError, Zxid};
 use store::RecoverSink;
 use store::snapshot::{NodeRecord, SnapshotEnd, SnapshotSink};
@@ -29,12 +31,28 @@ pub enum HistoryError {
     },
 }
 
+/// The digest of the tree after a transaction was not what the log says it should be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Mismatch {
+    /// Which transaction.
+    pub zxid: Zxid,
+    /// A [`TxnKind`](proto::TxnKind) as number.
+    pub kind: i32,
+    /// Whose.
+    pub session: SessionId,
+    /// What the log says.
+    pub expected: u64,
+    /// What the tree says.
+    pub actual: u64,
+}
+
 /// A tree in the making.
 #[derive(Debug)]
 pub struct History {
     options: TreeOptions,
     stage: Stage,
     mismatches: u64,
+    first_mismatch: Option<Mismatch>,
     /// The transaction at which the snapshot's own digest is compared.
     snapshot_digest: Option<Zxid>,
     /// It did not match, and nothing has been compared since.
@@ -57,7 +75,20 @@ impl History {
     /// Nothing read yet.
     #[must_use]
     pub fn new(options: TreeOptions) -> Self {
-        Self { options, stage: Stage::Empty, mismatches: 0, snapshot_digest: None, suspect: false }
+        Self {
+            options,
+            stage: Stage::Empty,
+            mismatches: 0,
+            first_mismatch: None,
+            snapshot_digest: None,
+            suspect: false,
+        }
+    }
+
+    /// The first of [`Self::digest_mismatches`], for a log line.
+    #[must_use]
+    pub fn first_mismatch(&self) -> Option<Mismatch> {
+        self.first_mismatch
     }
 
     /// Transactions after which the tree's digest was not what the log says it should be.
@@ -78,13 +109,8 @@ impl History {
             }
             DigestCheck::Mismatch { expected, actual } => {
                 self.mismatches += 1;
-                if self.mismatches == 1 {
-                    let (kind, session) = (entry.header.kind, entry.header.session);
-                    tracing::error!(
-                        %zxid, kind, %session, expected, actual,
-                        "the digest of the tree is not what the log says; see digest_mismatches_count"
-                    );
-                }
+                let (kind, session) = (entry.header.kind, entry.header.session);
+                self.first_mismatch.get_or_insert(Mismatch { zxid, kind, session, expected, actual });
             }
         }
     }
@@ -103,7 +129,7 @@ impl History {
 
     /// Ends the loading of nodes, if it has not ended.
     fn tree(&mut self) -> Result<&mut Tree, HistoryError> {
-        self.stage = match std::mem::replace(&mut self.stage, Stage::Empty) {
+        self.stage = match core::mem::replace(&mut self.stage, Stage::Empty) {
             Stage::Empty => Stage::Replaying(Box::new(Tree::new(self.options))),
             Stage::Loading { zxid, loader, records: true } => {
                 Stage::Replaying(Box::new(loader.finish(zxid)?))
