@@ -1,0 +1,741 @@
+//! A client: the protocol's other half over real frames, with a wish list drawn from its seed, that believes nothing.
+//!
+//! It keeps a session over connections with any member, as ZooKeeper's clients do, and holds each reply and event against
+//! the model.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use proto::wire::put_frame;
+use proto::{
+    Acl, Children2Reply, ConnectRequest, ConnectResponse, CreateRequest, DataReply, DeleteRequest, Encode,
+    EventKind, MultiHeader, MultiItem, OpCode, PathRequest, PathWatchRequest, Reader, ReplyHeader,
+    RequestHeader, SessionId, SetDataRequest, SetWatches, Stat, StatReply, WatcherEvent, Xid, Zxid,
+};
+
+use crate::invariants::Broken;
+use crate::model::{Look, Value, Watched, Write};
+use crate::net::{Class, Host, Key, Side};
+use crate::outside::{Caller, Event, Outside};
+use crate::rng::Rng;
+
+/// Registers that all clients write to.
+pub const REGISTERS: usize = 4;
+/// The parent of what clients create and delete.
+pub const NODES: &str = "/n";
+/// The wish for a time after which a session without a sign of life ends, in milliseconds.
+const TIMEOUT_MS: i32 = 6000;
+/// How long a call may take.
+const CALL_US: u64 = 1_000_000;
+/// xid of SetWatches.
+const SET_WATCHES: i32 = -8;
+/// What a client keeps in mind to delete or look at.
+const OWN_MAX: usize = 12;
+/// Watches a client leaves at the most.
+const WATCHES_MAX: usize = 4;
+
+/// How a client behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Habits {
+    /// Between two requests, on average, in microseconds.
+    pub pause_us: u64,
+    /// Requests under way at the most.
+    pub depth: usize,
+    /// In so many of 1000 cases a request is a write.
+    pub writes_permille: u64,
+    /// In so many of 1000 cases it closes its session and begins another.
+    pub closes_permille: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Asked {
+    Write(Write),
+    Get(String, bool),
+    Exists(String, bool),
+    List(bool),
+    Sync,
+}
+
+#[derive(Debug)]
+struct Pending {
+    xid: i32,
+    asked: Asked,
+    /// Answered to anybody before this was asked.
+    floor: Zxid,
+    sent_us: u64,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    /// Without a connection.
+    Apart,
+    /// A call is under way.
+    Calling,
+    /// The session is asked for.
+    Greeting(Key),
+    /// Watches are being left again.
+    Rearming(Key),
+    /// Requests are answered.
+    Open(Key),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Watch {
+    /// It was left by a read of this state.
+    since: Zxid,
+    /// The znode was there.
+    was_there: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Client {
+    at: usize,
+    /// Where it is.
+    pub host: Host,
+    members: usize,
+    habits: Habits,
+    rng: Rng,
+    state: State,
+    attempt: u64,
+    /// Its session, once it was answered.
+    pub session: SessionId,
+    password: [u8; 16],
+    timeout_us: u64,
+    /// The newest state it has seen in this session.
+    last: Zxid,
+    /// What a sync promised.
+    synced: Zxid,
+    input: Vec<u8>,
+    pending: VecDeque<Pending>,
+    ping_sent_us: Option<u64>,
+    next_xid: i32,
+    next_value: Value,
+    watches: BTreeMap<(String, Watched), Watch>,
+    own: Vec<String>,
+    heard_us: u64,
+    sent_us: u64,
+    ask_at_us: u64,
+    /// When the newest request that was answered was sent.
+    pub sure_us: u64,
+    /// Requests answered.
+    pub answered: u64,
+    /// It asks for nothing new.
+    pub is_quiet: bool,
+    is_closing: bool,
+    events: u64,
+}
+
+impl Client {
+    /// A client without a session.
+    #[must_use]
+    pub fn new(at: usize, members: usize, habits: Habits, rng: Rng) -> Self {
+        Self {
+            at,
+            host: crate::setup::CLIENTS + at,
+            members,
+            habits,
+            rng,
+            state: State::Apart,
+            attempt: 0,
+            session: SessionId::NONE,
+            password: [0; 16],
+            timeout_us: u64::from(TIMEOUT_MS.unsigned_abs()) * 1000,
+            last: Zxid::ZERO,
+            synced: Zxid::ZERO,
+            input: Vec::new(),
+            pending: VecDeque::new(),
+            ping_sent_us: None,
+            next_xid: 1,
+            next_value: (at as u64 + 1) << 40,
+            watches: BTreeMap::new(),
+            own: Vec::new(),
+            heard_us: 0,
+            sent_us: 0,
+            ask_at_us: 0,
+            sure_us: 0,
+            answered: 0,
+            is_quiet: false,
+            is_closing: false,
+            events: 0,
+        }
+    }
+
+    /// Whether requests are answered at the moment.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    /// Agreed on, in microseconds.
+    #[must_use]
+    pub fn timeout_us(&self) -> u64 {
+        self.timeout_us
+    }
+
+    fn key(&self) -> Option<Key> {
+        match self.state {
+            State::Greeting(key) | State::Rearming(key) | State::Open(key) => Some(key),
+            State::Apart | State::Calling => None,
+        }
+    }
+
+    /// It has something to do.
+    pub fn wake(&mut self, out: &mut Outside) {
+        let now_us = out.now_us;
+        match self.state {
+            State::Apart => {
+                self.state = State::Calling;
+                self.attempt += 1;
+                let to = self.rng.index(self.members);
+                let caller = Caller::Client(self.at, self.attempt);
+                out.call(caller, self.host, to, Class::Client, CALL_US);
+                return;
+            }
+            State::Calling => return,
+            State::Greeting(_) | State::Rearming(_) | State::Open(_) => {}
+        }
+        if now_us >= self.heard_us + self.timeout_us * 2 / 3 {
+            self.leave(out);
+        } else if let State::Open(key) = self.state {
+            if now_us >= self.ask_at_us && self.pending.len() < self.habits.depth && !self.is_closing {
+                self.ask(key, out);
+                let pause_us = self.habits.pause_us;
+                self.ask_at_us = now_us + self.rng.range(pause_us / 4, pause_us * 2);
+            } else if now_us >= self.sent_us + self.timeout_us / 3 && self.ping_sent_us.is_none() {
+                self.ping_sent_us = Some(now_us);
+                self.send_header(key, Xid::PING.0, OpCode::Ping, |_| {}, out);
+            }
+        }
+        self.plan(out);
+    }
+
+    fn plan(&mut self, out: &mut Outside) {
+        let mut at_us = match self.state {
+            State::Apart => out.now_us + self.rng.range(10_000, 400_000),
+            State::Calling => return,
+            State::Greeting(_) | State::Rearming(_) | State::Open(_) => {
+                self.heard_us + self.timeout_us * 2 / 3
+            }
+        };
+        if let State::Open(_) = self.state {
+            if self.pending.len() < self.habits.depth && !self.is_closing {
+                at_us = at_us.min(self.ask_at_us);
+            }
+            if self.ping_sent_us.is_none() {
+                at_us = at_us.min(self.sent_us + self.timeout_us / 3);
+            }
+        }
+        out.at(at_us.max(out.now_us + 100), Event::Client { client: self.at });
+    }
+
+    /// Leaves its member for another one. What became of its requests it will never know.
+    fn leave(&mut self, out: &mut Outside) {
+        if let Some(key) = self.key() {
+            out.close(key, Side::Caller);
+        }
+        self.lose();
+    }
+
+    fn lose(&mut self) {
+        self.state = State::Apart;
+        self.input.clear();
+        self.pending.clear();
+        self.ping_sent_us = None;
+        if std::mem::take(&mut self.is_closing) {
+            self.forget_session();
+        }
+    }
+
+    fn forget_session(&mut self) {
+        self.session = SessionId::NONE;
+        self.password = [0; 16];
+        self.last = Zxid::ZERO;
+        self.synced = Zxid::ZERO;
+        self.watches.clear();
+        self.next_xid = 1;
+    }
+
+    /// Its call came through, or not.
+    pub fn on_dialed(&mut self, attempt: u64, key: Option<Key>, out: &mut Outside) {
+        if attempt != self.attempt || self.state != State::Calling {
+            if let Some(key) = key {
+                out.close(key, Side::Caller);
+            }
+            return;
+        }
+        let Some(key) = key else {
+            self.state = State::Apart;
+            return self.plan(out);
+        };
+        self.state = State::Greeting(key);
+        self.heard_us = out.now_us;
+        let request = ConnectRequest {
+            protocol_version: 0,
+            last_zxid_seen: self.last,
+            timeout_ms: TIMEOUT_MS,
+            session_id: self.session,
+            password: Some(&self.password),
+            read_only: Some(false),
+        };
+        let mut frame = Vec::new();
+        put_frame(&mut frame, |out| request.encode(out));
+        self.sent_us = out.now_us;
+        out.send(key, Side::Caller, frame);
+        self.plan(out);
+    }
+
+    /// Something arrived.
+    pub fn on_readable(&mut self, key: Key, out: &mut Outside) {
+        if self.key() != Some(key) {
+            return;
+        }
+        loop {
+            let mut piece = out.read(key, Side::Caller);
+            if piece.is_empty() {
+                break;
+            }
+            self.heard_us = out.now_us;
+            self.input.append(&mut piece);
+        }
+        let mut input = std::mem::take(&mut self.input);
+        let mut at = 0;
+        while self.key() == Some(key)
+            && let Some(length) = input[at..].first_chunk::<4>()
+            && let length = u32::from_be_bytes(*length) as usize
+            && let Some(frame) = input[at + 4..].get(..length)
+        {
+            let seen = self.on_frame(key, frame, out);
+            if let Err(Broken(text)) = seen {
+                out.evidence.fail(Broken(format!("client {}: {text}", self.at)));
+                return;
+            }
+            at += 4 + length;
+        }
+        input.drain(..at);
+        if self.key() == Some(key) {
+            self.input = input;
+            if out.net.peek(key, Side::Caller) == (0, true) {
+                self.leave(out);
+            }
+        }
+        self.plan(out);
+    }
+
+    fn on_frame(&mut self, key: Key, frame: &[u8], out: &mut Outside) -> Result<(), Broken> {
+        let bad = |what: &str| Broken(format!("{what} cannot be read"));
+        let mut reader = Reader::new(frame);
+        if let State::Greeting(_) = self.state {
+            let response: ConnectResponse = reader.take().map_err(|_| bad("a connect response"))?;
+            return self.on_greeting(key, &response, out);
+        }
+        let header: ReplyHeader = reader.take().map_err(|_| bad("a reply's header"))?;
+        if header.xid == Xid::NOTIFICATION {
+            let event: WatcherEvent<'_> = reader.take().map_err(|_| bad("an event"))?;
+            return self.on_event(&event, header.zxid, out);
+        }
+        self.see(header.zxid, out)?;
+        match header.xid.0 {
+            xid if xid == Xid::PING.0 => {
+                if let Some(sent_us) = self.ping_sent_us.take() {
+                    self.sure_us = self.sure_us.max(sent_us);
+                }
+                Ok(())
+            }
+            SET_WATCHES => {
+                for ((path, _), watch) in &mut self.watches {
+                    // A znode that came and went meanwhile is not told of; nobody could.
+                    if !watch.was_there {
+                        if out.evidence.model.look(path, header.zxid).is_some() {
+                            return Err(Broken(format!(
+                                "the watch for {path} is overdue at {} (C8)",
+                                header.zxid
+                            )));
+                        }
+                        watch.since = header.zxid;
+                    }
+                }
+                self.overdue(header.zxid, out)?;
+                self.state = State::Open(key);
+                Ok(())
+            }
+            xid => {
+                let Some(pending) = self.pending.pop_front().filter(|pending| pending.xid == xid) else {
+                    return Err(Broken(format!("request {xid} is answered out of turn (C2)")));
+                };
+                self.sure_us = self.sure_us.max(pending.sent_us);
+                self.answered += 1;
+                self.overdue(header.zxid, out)?;
+                self.on_reply(&pending, header, reader, out)
+            }
+        }
+    }
+
+    fn on_greeting(&mut self, key: Key, response: &ConnectResponse, out: &mut Outside) -> Result<(), Broken> {
+        if response.timeout_ms == 0 {
+            // The session is gone.
+            out.evidence.hit("session expired");
+            self.forget_session();
+            self.leave(out);
+            return Ok(());
+        }
+        if self.session != SessionId::NONE && response.session_id != self.session {
+            return Err(Broken(format!(
+                "session {} is answered with {} (C9)",
+                self.session, response.session_id
+            )));
+        }
+        if self.session == SessionId::NONE {
+            self.session = response.session_id;
+            self.password = response.password;
+            self.next_xid = 1;
+            self.own.clear();
+        }
+        self.timeout_us = u64::from(response.timeout_ms.unsigned_abs()) * 1000;
+        self.sure_us = self.sure_us.max(self.sent_us);
+        if self.watches.is_empty() {
+            self.state = State::Open(key);
+        } else {
+            self.state = State::Rearming(key);
+            self.rearm(key, out);
+        }
+        self.ask_at_us = out.now_us;
+        Ok(())
+    }
+
+    fn rearm(&mut self, key: Key, out: &mut Outside) {
+        let names = |what: Watched, there: bool| -> Vec<_> {
+            self.watches
+                .iter()
+                .filter(|((_, watched), watch)| *watched == what && (watch.was_there == there))
+                .map(|((path, _), _)| Some(path.clone().into()))
+                .collect()
+        };
+        let request = SetWatches {
+            relative_zxid: self.last,
+            data: Some(names(Watched::Data, true)),
+            exist: Some(names(Watched::Data, false)),
+            child: Some(names(Watched::Children, true)),
+        };
+        let mut body = Vec::new();
+        request.encode(&mut body);
+        for watch in self.watches.values_mut() {
+            watch.since = watch.since.max(self.last);
+        }
+        out.evidence.hit("watches left again");
+        self.send_header(key, SET_WATCHES, OpCode::SetWatches, |out| out.extend_from_slice(&body), out);
+    }
+
+    /// C3, and what a sync promised (C5).
+    fn see(&mut self, zxid: Zxid, out: &Outside) -> Result<(), Broken> {
+        if zxid.0 <= 0 {
+            return Ok(());
+        }
+        if zxid < self.last {
+            return Err(Broken(format!("session {} sees {zxid} behind {} (C3)", self.session, self.last)));
+        }
+        self.last = zxid;
+        let tip = out.evidence.tip();
+        if zxid > tip && zxid.counter() > 0 {
+            return Err(Broken(format!("session {} sees {zxid}, committed is {tip} (C7)", self.session)));
+        }
+        Ok(())
+    }
+
+    /// C8: an event comes before anything newer than it is seen.
+    fn overdue(&self, zxid: Zxid, out: &Outside) -> Result<(), Broken> {
+        for ((path, what), watch) in &self.watches {
+            let due = out.evidence.model.first_change(path, *what, watch.since);
+            if let Some(due) = due.filter(|due| *due <= zxid) {
+                return Err(Broken(format!(
+                    "session {} sees {zxid} before the event of {due} on {path} (C8)",
+                    self.session
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn on_event(&mut self, event: &WatcherEvent<'_>, zxid: Zxid, out: &mut Outside) -> Result<(), Broken> {
+        self.events += 1;
+        out.evidence.hit("event");
+        let path = event.path.as_deref().unwrap_or_default();
+        let whats: &[Watched] = match event.kind {
+            kind if kind == EventKind::Deleted.number() => &[Watched::Data, Watched::Children],
+            kind if kind == EventKind::ChildrenChanged.number() => &[Watched::Children],
+            _ => &[Watched::Data],
+        };
+        let mut is_asked = false;
+        for &what in whats {
+            let Some(watch) = self.watches.remove(&(path.to_owned(), what)) else { continue };
+            is_asked = true;
+            let due = out.evidence.model.first_change(path, what, watch.since);
+            if zxid.0 > 0 && due != Some(zxid) {
+                return Err(Broken(format!(
+                    "the watch on {path} tells {zxid}, the first change behind {} is {due:?} (C8)",
+                    watch.since
+                )));
+            }
+        }
+        if is_asked {
+            return Ok(());
+        }
+        Err(Broken(format!("session {} is told of {path}, where it has no watch (C8)", self.session)))
+    }
+
+    fn leave_watch(&mut self, path: &str, what: Watched, since: Zxid, was_there: bool) {
+        self.watches.entry((path.to_owned(), what)).or_insert(Watch { since, was_there });
+    }
+
+    fn on_reply(
+        &mut self,
+        pending: &Pending,
+        header: ReplyHeader,
+        mut reader: Reader<'_>,
+        out: &mut Outside,
+    ) -> Result<(), Broken> {
+        let bad = |_| Broken(format!("the reply to {:?} cannot be read", pending.asked));
+        let (zxid, code) = (header.zxid, header.err);
+        out.evidence.model.check_open(self.session, zxid).or_else(|broken| {
+            // closeSession is answered behind its own transaction.
+            if matches!(pending.asked, Asked::Write(Write::Close)) { Ok(()) } else { Err(broken) }
+        })?;
+        if zxid < self.synced {
+            return Err(Broken(format!("{zxid} is seen behind a sync of {} (C5)", self.synced)));
+        }
+        match &pending.asked {
+            Asked::Write(write) => {
+                let model = &mut out.evidence.model;
+                model.check_write(self.session, pending.xid, pending.floor, zxid, code)?;
+                if code != 0 {
+                    return Ok(());
+                }
+                match write {
+                    Write::Create { sequential, path, .. } => {
+                        let reply: proto::CreateReply<'_> = reader.take().map_err(bad)?;
+                        let given = reply.path.as_deref().unwrap_or_default();
+                        if model.look(given, zxid).is_none_or(|look| look.created != zxid)
+                            || (!sequential && given != path)
+                        {
+                            return Err(Broken(format!("{zxid} is answered with {given}, asked was {path}")));
+                        }
+                        if given.starts_with(NODES) && self.own.len() < OWN_MAX {
+                            self.own.push(given.to_owned());
+                        }
+                    }
+                    Write::Set(puts, _) if puts.len() == 1 => {
+                        let StatReply { stat } = reader.take().map_err(bad)?;
+                        if let Some((path, value)) = puts.first() {
+                            model.check_look(path, zxid, Some(look_of(&stat, *value)))?;
+                        }
+                    }
+                    Write::Close => {
+                        self.forget_session();
+                        self.is_closing = false;
+                        self.leave(out);
+                    }
+                    Write::Set(..) | Write::Delete(_) => {}
+                }
+            }
+            Asked::Get(path, watches) => {
+                let shown = if code == 0 {
+                    let reply: DataReply<'_> = reader.take().map_err(bad)?;
+                    let value =
+                        reply.data.and_then(|data| data.try_into().ok()).map_or(0, u64::from_be_bytes);
+                    Some(look_of(&reply.stat, value))
+                } else {
+                    None
+                };
+                out.evidence.model.check_look(path, zxid, shown)?;
+                if *watches && shown.is_some() {
+                    self.leave_watch(path, Watched::Data, zxid, true);
+                }
+            }
+            Asked::Exists(path, watches) => {
+                let shown = if code == 0 {
+                    let StatReply { stat } = reader.take().map_err(bad)?;
+                    let value = out.evidence.model.look(path, zxid).map_or(0, |look| look.value);
+                    Some(look_of(&stat, value))
+                } else {
+                    None
+                };
+                out.evidence.model.check_look(path, zxid, shown)?;
+                if *watches {
+                    self.leave_watch(path, Watched::Data, zxid, shown.is_some());
+                }
+            }
+            Asked::List(watches) => {
+                if code == 0 {
+                    let reply: Children2Reply<'_> = reader.take().map_err(bad)?;
+                    let names = reply.children.unwrap_or_default();
+                    let shown: BTreeSet<String> =
+                        names.into_iter().flatten().map(|name| name.into_owned()).collect();
+                    out.evidence.model.check_list(NODES, zxid, &shown)?;
+                    if *watches {
+                        self.leave_watch(NODES, Watched::Children, zxid, true);
+                    }
+                }
+            }
+            Asked::Sync => self.synced = self.synced.max(pending.floor),
+        }
+        Ok(())
+    }
+
+    // Wishes.
+
+    fn ask(&mut self, key: Key, out: &mut Outside) {
+        if self.is_quiet {
+            return;
+        }
+        let asked = self.wish(out);
+        let xid = self.next_xid;
+        self.next_xid += 1;
+        let floor = out.evidence.model.answered();
+        if let Asked::Write(write) = &asked {
+            out.evidence.model.ask(self.session, xid, write.clone());
+            self.is_closing = *write == Write::Close;
+        }
+        let (op, body) = encode(&asked);
+        self.pending.push_back(Pending { xid, asked, floor, sent_us: out.now_us });
+        self.send_header(key, xid, op, |out| out.extend_from_slice(&body), out);
+    }
+
+    fn wish(&mut self, out: &Outside) -> Asked {
+        // The roots first, by whoever finds them missing.
+        if let Some(missing) =
+            roots().find(|root| out.evidence.model.look(root, out.evidence.tip()).is_none())
+        {
+            let value = self.value();
+            return Asked::Write(Write::Create { path: missing, value, ephemeral: false, sequential: false });
+        }
+        let Habits { writes_permille, closes_permille, .. } = self.habits;
+        if self.rng.chance(closes_permille) {
+            return Asked::Write(Write::Close);
+        }
+        let register = format!("/r{}", self.rng.index(REGISTERS));
+        let watches = self.watches.len() < WATCHES_MAX && self.rng.chance(300);
+        if self.rng.chance(writes_permille) {
+            let value = self.value();
+            return Asked::Write(match self.rng.below(10) {
+                0..=4 => {
+                    let expected = self.rng.chance(100).then_some(0);
+                    Write::Set(vec![(register, value)], expected)
+                }
+                5 => Write::Set(vec![("/r0".into(), value), ("/r1".into(), value + 1)], None),
+                6 | 7 => Write::Create {
+                    path: format!("{NODES}/c{}-{value:x}", self.at),
+                    value,
+                    ephemeral: self.rng.chance(500),
+                    sequential: false,
+                },
+                8 => Write::Create {
+                    path: format!("{NODES}/s-"),
+                    value,
+                    ephemeral: self.rng.chance(700),
+                    sequential: true,
+                },
+                _ => match self.own.pop() {
+                    Some(path) => Write::Delete(path),
+                    None => Write::Set(vec![(register, value)], None),
+                },
+            });
+        }
+        match self.rng.below(8) {
+            0..=3 => Asked::Get(register, watches),
+            4 => Asked::List(watches),
+            5 => Asked::Sync,
+            _ => match self.own.last() {
+                Some(path) => Asked::Exists(path.clone(), watches),
+                None => Asked::Get(register, watches),
+            },
+        }
+    }
+
+    fn value(&mut self) -> Value {
+        self.next_value += 2;
+        self.next_value
+    }
+
+    fn send_header(
+        &mut self,
+        key: Key,
+        xid: i32,
+        op: OpCode,
+        body: impl FnOnce(&mut Vec<u8>),
+        out: &mut Outside,
+    ) {
+        let mut frame = Vec::new();
+        put_frame(&mut frame, |frame| {
+            RequestHeader { xid: Xid(xid), kind: op.number() }.encode(frame);
+            body(frame);
+        });
+        self.sent_us = out.now_us;
+        out.send(key, Side::Caller, frame);
+    }
+}
+
+/// What has to be there for the rest.
+fn roots() -> impl Iterator<Item = String> {
+    (0..REGISTERS).map(|register| format!("/r{register}")).chain([NODES.to_owned()])
+}
+
+fn look_of(stat: &Stat, value: Value) -> Look {
+    Look {
+        created: stat.czxid,
+        modified: stat.mzxid,
+        value,
+        version: stat.version,
+        owner: stat.ephemeral_owner,
+    }
+}
+
+fn encode(asked: &Asked) -> (OpCode, Vec<u8>) {
+    let mut body = Vec::new();
+    let text = |path: &str| Some(path.to_owned().into());
+    let op = match asked {
+        Asked::Write(Write::Set(puts, expected)) => {
+            let version = expected.unwrap_or(-1);
+            if let [(path, value)] = &puts[..] {
+                SetDataRequest { path: text(path), data: Some(&value.to_be_bytes()), version }
+                    .encode(&mut body);
+                OpCode::SetData
+            } else {
+                for (path, value) in puts {
+                    let data = value.to_be_bytes();
+                    MultiItem::SetData(SetDataRequest { path: text(path), data: Some(&data), version: -1 })
+                        .encode(&mut body);
+                }
+                MultiHeader::END.encode(&mut body);
+                OpCode::Multi
+            }
+        }
+        Asked::Write(Write::Create { path, value, ephemeral, sequential }) => {
+            let flags = i32::from(*ephemeral) + 2 * i32::from(*sequential);
+            let data = value.to_be_bytes();
+            let acl = Some(vec![Acl::open()]);
+            CreateRequest { path: text(path), data: Some(&data), acl, flags }.encode(&mut body);
+            OpCode::Create
+        }
+        Asked::Write(Write::Delete(path)) => {
+            DeleteRequest { path: text(path), version: -1 }.encode(&mut body);
+            OpCode::Delete
+        }
+        Asked::Write(Write::Close) => OpCode::CloseSession,
+        Asked::Get(path, watch) => {
+            PathWatchRequest { path: text(path), watch: *watch }.encode(&mut body);
+            OpCode::GetData
+        }
+        Asked::Exists(path, watch) => {
+            PathWatchRequest { path: text(path), watch: *watch }.encode(&mut body);
+            OpCode::Exists
+        }
+        Asked::List(watch) => {
+            PathWatchRequest { path: text(NODES), watch: *watch }.encode(&mut body);
+            OpCode::GetChildren2
+        }
+        Asked::Sync => {
+            PathRequest { path: text("/") }.encode(&mut body);
+            OpCode::Sync
+        }
+    };
+    (op, body)
+}

@@ -1,0 +1,1215 @@
+//! A machine with one member on it: its disk, its clock, its process, and what a driver does for the process.
+//!
+//! The driver is that of `server` without sockets and threads: batches and other work on the files go to one line, each with
+//! a completion later; links and clients are read while the member wants input; nothing is sent beyond what fits.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use member::ensemble::{DiskJob, Done, EpochFile, LinkId, Observation, Order, Port, Role};
+use member::history::History;
+use member::{ConnId, Core, Front, Member, Now, Payloads};
+use proto::quorum::{LearnerPacket, packet_length};
+use proto::{AclList, Entry, Epoch, Reader, SessionId, Sid, Zxid};
+use store::epoch::{self, EpochKind};
+use store::log::{LogError, LogRange, LogWriter, read_logs};
+use store::mem::{Fault, MemDisk};
+use store::snapshot::{
+    NodeRecord, SnapshotDigest, SnapshotEnd, SnapshotOptions, SnapshotSink, SnapshotWriter, put_acl,
+    put_session,
+};
+use store::{
+    Dirs, DirsLock, RecoverOptions, RecoverSink, TruncateError, frame_entry, purge, recover, truncate,
+};
+use tree::{Tree, WalkId};
+
+use crate::invariants::{Broken, Seen};
+use crate::net::{Class, Host, Key, Side};
+use crate::outside::{Event, Outside, Plant, What};
+use crate::rng::Rng;
+use crate::setup::Setup;
+
+/// What a clock shows while true time goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Skew {
+    /// When the machine was started, by true time.
+    pub since_us: u64,
+    /// What its monotonic clock showed then.
+    pub mono_ms: u64,
+    /// How many of its milliseconds are in a second.
+    pub rate: u64,
+    /// Its wall clock is ahead by so much.
+    pub wall_ahead_ms: i64,
+}
+
+impl Skew {
+    fn now(&self, now_us: u64) -> Now {
+        let mono_ms = self.mono_ms + now_us.saturating_sub(self.since_us) * self.rate / 1_000_000;
+        let wall_ms = 1_700_000_000_000 + i64::try_from(now_us / 1000).unwrap_or(0) + self.wall_ahead_ms;
+        Now { mono_ms, wall_ms }
+    }
+
+    fn until_us(&self, mono_ms: u64) -> u64 {
+        self.since_us + (mono_ms.saturating_sub(self.mono_ms) * 1_000_000).div_ceil(self.rate)
+    }
+}
+
+/// How slow and how sound a disk is.
+#[derive(Clone, Copy, Debug)]
+pub struct DiskSpeed {
+    /// The shortest job.
+    pub min_us: u64,
+    /// The longest.
+    pub max_us: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Machine {
+    /// Its place; its sid is one more.
+    pub at: usize,
+    /// Its files.
+    pub disk: MemDisk,
+    dirs: Dirs,
+    /// The process, if it runs.
+    pub process: Option<Process>,
+    /// Counts starts: what was meant for an earlier process does not reach a later one.
+    pub incarnation: u64,
+    /// It stands still, and what comes waits.
+    pub is_paused: bool,
+    /// The power is off: nobody says that nobody is there.
+    pub is_dark: bool,
+    /// Its clock.
+    pub skew: Skew,
+    /// How fast its disk is.
+    pub speed: DiskSpeed,
+    setup: Rc<Setup>,
+    rng: Rng,
+    /// Calls that the kernel took and the process has not.
+    backlog: Vec<(Class, Key, Host)>,
+    /// A truncation or installation was under way when the process ended: either outcome is right.
+    half_done: Option<Half>,
+    /// What `power_cut` keeps, of 1000.
+    pub keep_permille: u64,
+    /// The file `initialize` is put there before the first start.
+    is_first_start: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Half {
+    Cut(Zxid),
+    Installed(Zxid),
+    Epoch(EpochFile, Epoch),
+}
+
+/// Where the bytes of a connection go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Handle {
+    Link(LinkId),
+    Client(ConnId),
+}
+
+/// Work on the files, done in order.
+#[derive(Debug)]
+enum Job {
+    Write(Arc<Payloads>, Vec<u64>),
+    StoreEpoch(EpochFile, Epoch),
+    Truncate { to: Zxid, reload: bool },
+    Install(Box<Picture>),
+}
+
+/// A whole tree, encoded.
+#[derive(Debug)]
+struct Picture {
+    zxid: Zxid,
+    digest: u64,
+    sessions: Vec<(SessionId, i32)>,
+    acls: Vec<(i64, AclList)>,
+    nodes: Vec<u8>,
+}
+
+/// A snapshot being written beside serving.
+struct Writing {
+    walk: WalkId,
+    zxid: Zxid,
+    digest: u64,
+    writer: SnapshotWriter<MemDisk>,
+}
+
+/// A running member.
+pub struct Process {
+    at: usize,
+    /// The member itself.
+    pub member: Member,
+    log: LogWriter<MemDisk>,
+    _lock: DirsLock<MemDisk>,
+    jobs: VecDeque<Job>,
+    busy: bool,
+    /// A batch is among the jobs.
+    batches: usize,
+    keys: BTreeMap<Key, Handle>,
+    links: BTreeMap<LinkId, (Key, Side)>,
+    conns: BTreeMap<u32, (ConnId, Key)>,
+    /// Frames of clients that are not whole.
+    frames: BTreeMap<Key, Vec<u8>>,
+    /// Packets to a leader that are not whole.
+    taps: BTreeMap<Key, Vec<u8>>,
+    dialing: BTreeMap<LinkId, u64>,
+    listens: bool,
+    wake_at_us: u64,
+    writing: Option<Writing>,
+    logged_since_snapshot: u64,
+    is_live: bool,
+    shows: Zxid,
+}
+
+impl core::fmt::Debug for Process {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Process").field("role", &self.member.role()).finish()
+    }
+}
+
+/// Reads the history into a tree, and takes note of its transactions.
+struct Replay {
+    history: History,
+    entries: Vec<(Zxid, u64)>,
+}
+
+impl SnapshotSink for Replay {
+    type Error = <History as SnapshotSink>::Error;
+
+    fn begin(&mut self, zxid: Zxid) {
+        self.history.begin(zxid);
+    }
+
+    fn session(&mut self, id: SessionId, timeout_ms: i32) -> Result<(), Self::Error> {
+        self.history.session(id, timeout_ms)
+    }
+
+    fn acl(&mut self, acl_id: i64, acl: AclList) -> Result<(), Self::Error> {
+        self.history.acl(acl_id, acl)
+    }
+
+    fn node(&mut self, node: NodeRecord<'_>) -> Result<(), Self::Error> {
+        self.history.node(node)
+    }
+}
+
+impl RecoverSink for Replay {
+    fn snapshot_end(&mut self, end: &SnapshotEnd) {
+        self.history.snapshot_end(end);
+    }
+
+    fn txn(&mut self, zxid: Zxid, payload: &[u8]) -> Result<(), Self::Error> {
+        self.entries.push((zxid, crate::trace::hash_bytes(payload)));
+        self.history.txn(zxid, payload)
+    }
+}
+
+/// How long a full disk is left alone.
+const NO_SPACE_PAUSE_US: u64 = 500_000;
+/// Znodes that go into a snapshot in one step.
+const STEP_NODES: usize = 16;
+/// Between two steps.
+const STEP_US: u64 = 2000;
+/// Log entries handed to a learner in one piece.
+const PIECE_ENTRIES: usize = 64;
+
+impl Machine {
+    /// A machine with an empty disk.
+    #[must_use]
+    pub fn new(at: usize, setup: Rc<Setup>, mut rng: Rng) -> Self {
+        let mono_ms = 5000 + rng.below(1_000_000);
+        Self {
+            at,
+            disk: MemDisk::new(),
+            dirs: Dirs::new("/data", "/data"),
+            process: None,
+            incarnation: 0,
+            is_paused: false,
+            is_dark: false,
+            skew: Skew { since_us: 0, mono_ms, rate: 1000, wall_ahead_ms: 0 },
+            speed: DiskSpeed { min_us: 100, max_us: 3000 },
+            setup,
+            rng,
+            backlog: Vec::new(),
+            half_done: None,
+            keep_permille: 500,
+            is_first_start: true,
+        }
+    }
+
+    /// Who lives here.
+    #[must_use]
+    pub fn sid(&self) -> Sid {
+        Sid(i64::try_from(self.at).unwrap_or(0) + 1)
+    }
+
+    /// What its clock shows.
+    #[must_use]
+    pub fn now(&self, out: &Outside) -> Now {
+        self.skew.now(out.now_us)
+    }
+
+    /// Changes the speed of its clock from now on.
+    pub fn set_rate(&mut self, rate: u64, out: &Outside) {
+        let mono_ms = self.now(out).mono_ms;
+        self.skew = Skew { since_us: out.now_us, mono_ms, rate, ..self.skew };
+    }
+
+    // Start and end.
+
+    /// Starts the process from the files.
+    pub fn start(&mut self, out: &mut Outside) {
+        if self.process.is_some() {
+            return;
+        }
+        self.is_dark = false;
+        self.incarnation += 1;
+        let outcome = self.try_start(out);
+        if let Err(text) = outcome {
+            out.evidence.fail(Broken(format!("member {} does not start: {text}", self.sid().0)));
+            return;
+        }
+        out.line(format_args!("member {} starts at {}", self.sid().0, self.last()));
+        self.settle(out);
+    }
+
+    fn last(&self) -> Zxid {
+        self.process.as_ref().map_or(Zxid::ZERO, |process| process.member.logged())
+    }
+
+    fn try_start(&mut self, out: &mut Outside) -> Result<(), String> {
+        let setup = Rc::clone(&self.setup);
+        let (disk, dirs) = (self.disk.clone(), self.dirs.clone());
+        dirs.prepare(&disk, true).map_err(|error| error.to_string())?;
+        let lock = dirs.lock(&disk).map_err(|error| error.to_string())?;
+        let mut sink = Replay { history: History::new(setup.tree()), entries: Vec::new() };
+        let recovered =
+            recover(&disk, &dirs, RecoverOptions::default(), &mut sink).map_err(|error| error.to_string())?;
+        if sink.history.digest_mismatches() > 0 {
+            return Err(format!("{:?}", sink.history.first_mismatch()));
+        }
+        let Replay { history, entries } = sink;
+        let mut tree = history.into_tree().map_err(|error| error.to_string())?;
+        let last = recovered.last.max(Zxid::ZERO);
+        let epochs = epoch::load_epochs(&disk, &dirs.snap, last).map_err(|error| error.to_string())?;
+        let whole_from = recovered.snapshot.as_ref().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
+        self.compare_with_durable(whole_from, last, &entries, epochs.accepted, epochs.current, out);
+        if recovered.snapshot.is_none() {
+            let picture = picture(&mut tree);
+            write_snapshot(&disk, &dirs, &picture)
+                .and_then(|writer| writer.finish(digest_of(&picture), Some(picture.zxid)))
+                .map_err(|error| error.to_string())?;
+        }
+        let log = LogWriter::new(disk, &dirs.log, setup.log(), last);
+        let now = self.now(out);
+        let options = setup.member(self.at, epochs.accepted, epochs.current, whole_from, self.is_first_start);
+        self.is_first_start = false;
+        let core = Core::new(tree, setup.core(self.at), now);
+        let front = Front::new(setup.front(), tree::auth::AuthOptions::default(), self.rng.draw());
+        let mut member = Member::in_ensemble(core, front, options, now);
+        for at in 0..setup.members() {
+            member.link_resolved(&Setup::host_name(at), &[Setup::ip(at)]);
+        }
+        self.backlog.clear();
+        self.process = Some(Process {
+            at: self.at,
+            member,
+            log,
+            _lock: lock,
+            jobs: VecDeque::new(),
+            busy: false,
+            batches: 0,
+            keys: BTreeMap::new(),
+            links: BTreeMap::new(),
+            conns: BTreeMap::new(),
+            frames: BTreeMap::new(),
+            taps: BTreeMap::new(),
+            dialing: BTreeMap::new(),
+            listens: false,
+            wake_at_us: u64::MAX,
+            writing: None,
+            logged_since_snapshot: 0,
+            is_live: false,
+            shows: Zxid::ZERO,
+        });
+        Ok(())
+    }
+
+    /// What was durable must be there; more may be, for a write that was not confirmed may have reached the disk.
+    fn compare_with_durable(
+        &mut self,
+        whole_from: Zxid,
+        last: Zxid,
+        entries: &[(Zxid, u64)],
+        accepted: Epoch,
+        current: Epoch,
+        out: &mut Outside,
+    ) {
+        let sid = self.sid();
+        let durable = &mut out.evidence.durable[self.at];
+        match self.half_done.take() {
+            Some(Half::Cut(to)) if last <= to => durable.cut(to),
+            Some(Half::Installed(zxid)) if whole_from == zxid => durable.install(zxid),
+            Some(Half::Epoch(EpochFile::Accepted, epoch)) if accepted == epoch => durable.accepted = epoch,
+            Some(Half::Epoch(EpochFile::Current, epoch)) if current == epoch => durable.current = epoch,
+            Some(_) | None => {}
+        }
+        let found =
+            |zxid: Zxid, hash: u64| zxid <= whole_from || entries.binary_search(&(zxid, hash)).is_ok();
+        let lacks = durable.entries.iter().find(|(zxid, hash)| !found(*zxid, *hash)).map(|(zxid, _)| *zxid);
+        let lacks = lacks.or((durable.base > last).then_some(durable.base));
+        let epochs_kept = accepted >= durable.accepted && current >= durable.current;
+        durable.entries.retain(|(zxid, _)| *zxid <= whole_from);
+        durable.entries.extend_from_slice(entries);
+        if durable.last() < last {
+            durable.install(last);
+        }
+        (durable.accepted, durable.current) = (accepted, current);
+        out.evidence.see(&Seen::Recovered { sid, last, lacks, epochs_kept });
+        out.evidence.recovered(self.at, entries.iter().map(|(zxid, _)| *zxid));
+    }
+
+    /// The process ends in the middle of whatever it does. With `power`, the machine goes dark, and of what was not durable
+    /// any part is lost.
+    pub fn kill(&mut self, power: bool, out: &mut Outside) {
+        let Some(mut process) = self.process.take() else { return };
+        out.line(format_args!("member {} {}", self.sid().0, if power { "loses power" } else { "is killed" }));
+        self.incarnation += 1;
+        // What the disk was doing is half done.
+        if process.busy
+            && let Some(job) = process.jobs.pop_front()
+        {
+            self.half_done = match &job {
+                Job::Truncate { to, .. } => Some(Half::Cut(*to)),
+                Job::Install(picture) => Some(Half::Installed(picture.zxid)),
+                Job::StoreEpoch(file, epoch) => Some(Half::Epoch(*file, *epoch)),
+                Job::Write(..) => None,
+            };
+            if self.rng.chance(700) {
+                self.disk.plan(Fault::Power(self.rng.below(24)));
+                // Whatever it says, nobody is left to hear it.
+                let _ = self.try_job(&mut process, &job, out.plant);
+            }
+        }
+        for (&key, handle) in &process.keys {
+            let side = side_of(&process, key, *handle);
+            if power {
+                out.net.vanish(key, side);
+            } else {
+                out.close(key, side);
+            }
+        }
+        for (_, key, _) in self.backlog.drain(..) {
+            out.close(key, Side::Called);
+        }
+        drop(process);
+        if power {
+            let keep = self.keep_permille;
+            let rng = &mut self.rng;
+            self.disk.power_cut(|| rng.chance(keep));
+        } else {
+            self.disk.kill();
+        }
+        self.is_dark = power;
+        self.is_paused = false;
+    }
+
+    /// The disk is replaced by an empty one. Only while no process runs.
+    pub fn wipe(&mut self, out: &mut Outside) {
+        if self.process.is_some() {
+            return;
+        }
+        out.line(format_args!("member {} loses its disk", self.sid().0));
+        self.disk = MemDisk::new();
+        self.half_done = None;
+        out.evidence.durable[self.at] = crate::evidence::Durable::default();
+        let sid = self.sid();
+        out.evidence.moved(self.at, sid, Zxid::ZERO);
+        out.evidence.see(&Seen::Wiped { sid });
+    }
+
+    /// The files are read into a second tree and compared with the one in memory. Only while nothing is on its way to them.
+    pub fn compare_files(&mut self, out: &mut Outside) {
+        let setup = Rc::clone(&self.setup);
+        let Some(process) = &self.process else { return };
+        let tree = process.member.core().tree();
+        let is_still = process.jobs.is_empty() && process.member.core().in_flight() == 0;
+        if !is_still || !process.member.is_live() {
+            return;
+        }
+        let (zxid, live) = (tree.last_zxid(), tree.digest());
+        let sid = self.sid();
+        let copy = self.disk.copy();
+        let mut history = History::new(setup.tree());
+        let replayed = recover(&copy, &self.dirs, RecoverOptions::default(), &mut history)
+            .map_err(|error| error.to_string())
+            .and_then(|_| history.into_tree().map_err(|error| error.to_string()));
+        match replayed {
+            Ok(tree) => out.evidence.see(&Seen::Replayed { sid, zxid, live, replayed: tree.digest() }),
+            Err(text) => {
+                out.evidence.fail(Broken(format!("the files of member {} cannot be read: {text}", sid.0)))
+            }
+        }
+    }
+
+    // The network.
+
+    /// Whether a call to a port comes through, as far as this machine is concerned.
+    #[must_use]
+    pub fn listens(&self, class: Class) -> bool {
+        self.process.as_ref().is_some_and(|process| match class {
+            Class::Election | Class::Client => true,
+            Class::Quorum => process.listens,
+        })
+    }
+
+    /// Somebody called. The kernel has taken the call.
+    pub fn on_call(&mut self, class: Class, key: Key, from: Host, out: &mut Outside) {
+        self.backlog.push((class, key, from));
+        if !self.is_paused {
+            self.take_calls(out);
+            self.settle(out);
+        }
+    }
+
+    fn take_calls(&mut self, out: &mut Outside) {
+        let now = self.now(out);
+        let Some(process) = &mut self.process else { return };
+        for (class, key, from) in self.backlog.drain(..) {
+            let port = u16::try_from(10_000 + key % 50_000).unwrap_or(0);
+            let peer = SocketAddr::new(Setup::ip(from), port);
+            let handle = match class {
+                Class::Client => process.member.accept(peer, now).ok().map(Handle::Client),
+                Class::Election => process.member.link_accepted(Port::Election, peer, now).map(Handle::Link),
+                Class::Quorum => process.member.link_accepted(Port::Quorum, peer, now).map(Handle::Link),
+            };
+            match handle {
+                Some(handle) => {
+                    process.keys.insert(key, handle);
+                    match handle {
+                        Handle::Link(link) => {
+                            process.links.insert(link, (key, Side::Called));
+                        }
+                        Handle::Client(id) => {
+                            process.conns.insert(id.slot, (id, key));
+                        }
+                    }
+                }
+                None => out.close(key, Side::Called),
+            }
+        }
+    }
+
+    /// A call of this member came through, or not.
+    pub fn on_dialed(&mut self, link: LinkId, key: Option<(Key, Class)>, out: &mut Outside) {
+        let now = self.now(out);
+        let Some(process) = &mut self.process else { return };
+        if process.dialing.remove(&link).is_none() {
+            // It was given up meanwhile.
+            if let Some((key, _)) = key {
+                out.close(key, Side::Caller);
+            }
+            return;
+        }
+        match key {
+            Some((key, class)) => {
+                process.keys.insert(key, Handle::Link(link));
+                process.links.insert(link, (key, Side::Caller));
+                if class == Class::Quorum {
+                    process.taps.insert(key, Vec::new());
+                }
+                process.member.link_opened(link, now);
+            }
+            None => process.member.link_lost(link, now),
+        }
+        if !self.is_paused {
+            self.settle(out);
+        }
+    }
+
+    /// Something arrived on a connection.
+    pub fn on_readable(&mut self, key: Key, out: &mut Outside) {
+        if self.is_paused {
+            return;
+        }
+        self.read(key, out);
+        self.settle(out);
+    }
+
+    /// The other end has read, and there is room to send more.
+    pub fn on_room(&mut self, key: Key, out: &mut Outside) {
+        if self.is_paused {
+            return;
+        }
+        let Some(process) = &mut self.process else { return };
+        match process.keys.get(&key) {
+            Some(&Handle::Link(link)) => process.flush_link(link, &self.skew, out),
+            Some(&Handle::Client(id)) => process.flush_client(id, out),
+            None => {}
+        }
+        self.settle(out);
+    }
+
+    fn read(&mut self, key: Key, out: &mut Outside) {
+        let now = self.now(out);
+        let Some(process) = &mut self.process else { return };
+        let Some(&handle) = process.keys.get(&key) else { return };
+        let side = side_of(process, key, handle);
+        match handle {
+            Handle::Link(link) => process.read_link(link, key, side, now, out),
+            Handle::Client(id) => process.read_client(id, key, now, out),
+        }
+    }
+
+    /// It stood still, and goes on.
+    pub fn resume(&mut self, out: &mut Outside) {
+        if !std::mem::take(&mut self.is_paused) {
+            return;
+        }
+        out.line(format_args!("member {} goes on", self.sid().0));
+        self.take_calls(out);
+        let keys: Vec<Key> = self.process.iter().flat_map(|process| process.keys.keys().copied()).collect();
+        for key in keys {
+            self.read(key, out);
+        }
+        self.settle(out);
+        // A disk job may have ended meanwhile; its completion waited.
+        if self.process.as_ref().is_some_and(|process| process.busy) {
+            out.after(1, Event::Disk { machine: self.at, incarnation: self.incarnation });
+        }
+        self.wake(out);
+    }
+
+    // Time.
+
+    /// Time has passed.
+    pub fn wake(&mut self, out: &mut Outside) {
+        if self.is_paused {
+            return;
+        }
+        let now = self.now(out);
+        let Some(process) = &mut self.process else { return };
+        process.wake_at_us = u64::MAX;
+        if now.mono_ms >= process.member.deadline_ms() {
+            process.member.tick(now);
+        }
+        self.settle(out);
+    }
+
+    // The disk.
+
+    /// The job at the front of the line ends now.
+    pub fn on_disk(&mut self, out: &mut Outside) {
+        if self.is_paused {
+            return;
+        }
+        let Some(mut process) = self.process.take() else { return };
+        let Some(job) = process.jobs.pop_front() else {
+            self.process = Some(process);
+            return;
+        };
+        let outcome = self.try_job(&mut process, &job, out.plant);
+        let now = self.now(out);
+        match outcome {
+            Ok(Outcome::Retry) => {
+                process.jobs.push_front(job);
+                self.process = Some(process);
+                out.after(NO_SPACE_PAUSE_US, Event::Disk { machine: self.at, incarnation: self.incarnation });
+                return;
+            }
+            Ok(outcome) => {
+                process.busy = false;
+                self.note_durable(&job, out);
+                process.on_done(job, outcome, now);
+                self.process = Some(process);
+            }
+            Err(text) => {
+                out.line(format_args!("member {} halts: {text}", self.sid().0));
+                out.evidence.hit("disk error halts");
+                self.process = Some(process);
+                self.kill(false, out);
+                out.after(1_000_000, Event::Start { machine: self.at });
+                return;
+            }
+        }
+        self.settle(out);
+    }
+
+    fn note_durable(&mut self, job: &Job, out: &mut Outside) {
+        let sid = self.sid();
+        let durable = &mut out.evidence.durable[self.at];
+        match job {
+            Job::Write(batch, hashes) => {
+                durable.entries.extend(batch.iter().map(|(zxid, _)| zxid).zip(hashes.iter().copied()));
+            }
+            Job::StoreEpoch(file, epoch) => {
+                match file {
+                    EpochFile::Accepted => durable.accepted = *epoch,
+                    EpochFile::Current => durable.current = *epoch,
+                }
+                let (accepted, current) = (durable.accepted, durable.current);
+                out.evidence.see(&Seen::EpochStored { sid, accepted, current });
+            }
+            Job::Truncate { to, .. } => {
+                durable.cut(*to);
+                let last = durable.last();
+                out.evidence.moved(self.at, sid, last);
+                out.line(format_args!("member {} truncates to {to}", sid.0));
+            }
+            Job::Install(picture) => {
+                durable.install(picture.zxid);
+                out.evidence.moved(self.at, sid, picture.zxid);
+                out.line(format_args!("member {} installs a snapshot of {}", sid.0, picture.zxid));
+            }
+        }
+    }
+
+    /// Does a job on the files. `Err`: the process has to end (R6).
+    fn try_job(&self, process: &mut Process, job: &Job, plant: Option<Plant>) -> Result<Outcome, String> {
+        let (disk, dirs, setup) = (&self.disk, &self.dirs, &*self.setup);
+        match job {
+            Job::Write(batch, _) => {
+                let mut buffer = Vec::new();
+                for (_, payload) in batch.iter() {
+                    frame_entry(&mut buffer, |out| out.extend_from_slice(payload));
+                }
+                let (first, last) = (batch.entry(0).0, batch.last().expect("a batch has entries"));
+                match process.log.append_batch(&buffer, first, last) {
+                    Ok(()) => {}
+                    Err(LogError::NoSpace { .. }) => return Ok(Outcome::Retry),
+                    Err(error) => return Err(error.to_string()),
+                }
+                process.log.sync().map(|_| Outcome::Done).map_err(|error| error.to_string())
+            }
+            Job::StoreEpoch(file, epoch) => {
+                let kind = match file {
+                    EpochFile::Accepted => EpochKind::Accepted,
+                    EpochFile::Current => EpochKind::Current,
+                };
+                if plant == Some(Plant::ForgetEpoch) {
+                    return Ok(Outcome::Done);
+                }
+                epoch::save(disk, &dirs.snap, kind, *epoch)
+                    .map(|()| Outcome::Done)
+                    .map_err(|error| error.to_string())
+            }
+            Job::Truncate { to, reload } => {
+                process.put_down(disk, dirs, setup);
+                let truncated = match truncate(disk, dirs, *to, Zxid::ZERO) {
+                    Ok(truncated) => truncated,
+                    Err(TruncateError::Disk(error)) => return Err(error.to_string()),
+                    Err(_) => return Ok(Outcome::NotTruncated),
+                };
+                process.log = LogWriter::new(disk.clone(), &dirs.log, setup.log(), truncated.last);
+                if !reload {
+                    return Ok(Outcome::Done);
+                }
+                let mut history = History::new(setup.tree());
+                recover(disk, dirs, RecoverOptions::default(), &mut history)
+                    .map_err(|error| error.to_string())?;
+                let tree = history.into_tree().map_err(|error| error.to_string())?;
+                Ok(Outcome::Reloaded(Box::new(tree)))
+            }
+            Job::Install(picture) => {
+                process.put_down(disk, dirs, setup);
+                let writer = write_snapshot(disk, dirs, picture).map_err(|error| error.to_string())?;
+                writer
+                    .install(dirs, digest_of(picture), Some(picture.zxid))
+                    .map_err(|error| error.to_string())?;
+                process.log = LogWriter::new(disk.clone(), &dirs.log, setup.log(), picture.zxid);
+                Ok(Outcome::Done)
+            }
+        }
+    }
+
+    /// The next step of a snapshot beside serving.
+    pub fn on_snapshot_step(&mut self, out: &mut Outside) {
+        let setup = Rc::clone(&self.setup);
+        if self.is_paused {
+            return out.after(STEP_US, Event::Snapshot { machine: self.at, incarnation: self.incarnation });
+        }
+        let Some(process) = &mut self.process else { return };
+        let Some(mut writing) = process.writing.take() else { return };
+        let mut nodes = Vec::new();
+        let tree = process.member.core_mut().tree_mut();
+        let is_out = tree.snapshot_step(writing.walk, STEP_NODES, &mut nodes);
+        let written = writing.writer.push(&nodes);
+        if written.is_err() || !is_out {
+            if written.is_err() && !is_out {
+                tree.snapshot_end(writing.walk);
+            }
+            if written.is_ok() {
+                process.writing = Some(writing);
+                out.after(STEP_US, Event::Snapshot { machine: self.at, incarnation: self.incarnation });
+            }
+            return;
+        }
+        let Writing { zxid, digest, writer, .. } = writing;
+        let digest = SnapshotDigest { zxid, version: 2, digest: digest.cast_signed() };
+        if writer.finish(Some(digest), Some(zxid)).is_ok() {
+            out.evidence.hit("snapshot");
+            if self.rng.chance(setup.purge_permille) && purge(&self.disk, &self.dirs, 3).is_ok() {
+                out.evidence.hit("purge");
+            }
+        }
+    }
+
+    fn begin_snapshot(&mut self, out: &mut Outside) {
+        let Some(process) = &mut self.process else { return };
+        process.logged_since_snapshot = 0;
+        process.log.roll();
+        let (walk, head) = process.member.core_mut().tree_mut().snapshot_begin();
+        let picture = Picture {
+            zxid: head.zxid,
+            digest: head.digest,
+            sessions: head.sessions,
+            acls: head.acls,
+            nodes: Vec::new(),
+        };
+        match write_snapshot(&self.disk, &self.dirs, &picture) {
+            Ok(writer) => {
+                process.writing = Some(Writing { walk, zxid: picture.zxid, digest: picture.digest, writer });
+                out.after(STEP_US, Event::Snapshot { machine: self.at, incarnation: self.incarnation });
+            }
+            Err(_) => process.member.core_mut().tree_mut().snapshot_end(walk),
+        }
+    }
+
+    // One turn of the driver.
+
+    /// Carries out what the member asks for until it asks for nothing.
+    pub fn settle(&mut self, out: &mut Outside) {
+        let now = self.now(out);
+        let (at, incarnation) = (self.at, self.incarnation);
+        loop {
+            let Some(process) = &mut self.process else { return };
+            let mut moved = false;
+            while let Some(order) = process.member.next_order() {
+                moved = true;
+                if !process.carry_out(order, incarnation, &self.disk, &self.dirs, out) {
+                    out.evidence.hit("tree differs");
+                    out.evidence.fail(Broken(format!("member {} halts, its tree differs", at + 1)));
+                    return;
+                }
+            }
+            moved |= process.submit(out);
+            while let Some(link) = process.member.next_dirty_link() {
+                moved = true;
+                process.flush_link(link, &self.skew, out);
+                if let Some(&(key, side)) = process.links.get(&link) {
+                    process.read_link(link, key, side, now, out);
+                }
+            }
+            while let Some(id) = process.member.next_dirty() {
+                moved = true;
+                process.flush_client(id, out);
+                if let Some(&(_, key)) = process.conns.get(&id.slot) {
+                    process.read_client(id, key, now, out);
+                }
+            }
+            if !process.busy && !process.jobs.is_empty() {
+                process.busy = true;
+                let DiskSpeed { min_us, max_us } = self.speed;
+                let takes_us = self.rng.range(min_us, max_us + 1);
+                out.after(takes_us, Event::Disk { machine: at, incarnation });
+            }
+            if !moved {
+                break;
+            }
+        }
+        self.observe(out);
+        self.see_to_snapshot(out);
+        let Some(process) = &mut self.process else { return };
+        let deadline_ms = process.member.deadline_ms();
+        if deadline_ms == u64::MAX {
+            return;
+        }
+        let due_us = self.skew.until_us(deadline_ms).max(out.now_us + 1000);
+        if due_us < process.wake_at_us {
+            process.wake_at_us = due_us;
+            out.at(due_us, Event::Wake { machine: at, incarnation });
+        }
+    }
+
+    fn see_to_snapshot(&mut self, out: &mut Outside) {
+        let due = out.snap_count;
+        let Some(process) = &self.process else { return };
+        if due > 0
+            && process.logged_since_snapshot >= due
+            && process.writing.is_none()
+            && process.jobs.iter().all(|job| matches!(job, Job::Write(..) | Job::StoreEpoch(..)))
+            && process.member.is_live()
+        {
+            self.begin_snapshot(out);
+        }
+    }
+
+    /// Evidence of what the member did in this turn.
+    fn observe(&mut self, out: &mut Outside) {
+        let sid = self.sid();
+        let at = self.at;
+        let Some(process) = &mut self.process else { return };
+        let is_live = process.member.is_live();
+        let tree = process.member.core().tree();
+        let (zxid, digest) = (tree.last_zxid(), tree.digest());
+        let mut delivered = Vec::new();
+        while let Some(observation) = process.member.next_observation() {
+            match observation {
+                Observation::Delivered { zxid, digest } => delivered.push((zxid, digest)),
+                Observation::Established { epoch } => {
+                    out.trace.note(u64::from(epoch.0));
+                    out.line(format_args!("member {} is established in epoch {epoch}", sid.0));
+                    let lacks = out.evidence.lacks(at);
+                    out.evidence.established.insert(epoch, sid);
+                    out.evidence.see(&Seen::Established { sid, epoch, lacks });
+                }
+                Observation::Began { role, leader } => {
+                    let whom = leader.map_or(0, |leader| leader.0);
+                    out.line(format_args!("member {} begins {role:?} {whom}", sid.0));
+                    out.changes += 1;
+                }
+                Observation::TreeDiffers { zxid } => {
+                    out.evidence.fail(Broken(format!("the tree of member {} differs at {zxid} (M1)", sid.0)));
+                }
+                other => out.line(format_args!("member {}: {other:?}", sid.0)),
+            }
+        }
+        let was_live = std::mem::replace(&mut process.is_live, is_live);
+        if !is_live {
+            return;
+        }
+        if !was_live {
+            out.evidence.show_up_to(at, zxid);
+            // What was delivered in the same turn came before it served, or is what it serves from.
+            let behind = out.evidence.behind(zxid);
+            out.evidence.see(&Seen::Entered { sid, zxid, behind, digest });
+            process.shows = zxid;
+            return;
+        }
+        for (zxid, digest) in delivered {
+            out.evidence.show_up_to(at, zxid);
+            out.evidence.see(&Seen::Delivered { sid, zxid, digest });
+            out.trace.note(digest);
+            process.shows = zxid;
+        }
+    }
+
+    /// What it does, for those who wait for it.
+    #[must_use]
+    pub fn role(&self) -> Option<Role> {
+        self.process.as_ref().map(|process| process.member.role())
+    }
+
+    /// Whether it serves behind an established leader.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| process.member.is_live())
+    }
+
+    /// The last transaction that it shows.
+    #[must_use]
+    pub fn shows(&self) -> Zxid {
+        self.process.as_ref().map_or(Zxid::ZERO, |process| process.member.core().tree().last_zxid())
+    }
+}
+
+fn side_of(process: &Process, key: Key, handle: Handle) -> Side {
+    match handle {
+        Handle::Link(link) => {
+            process.links.get(&link).filter(|(of, _)| *of == key).map_or(Side::Called, |(_, side)| *side)
+        }
+        Handle::Client(_) => Side::Called,
+    }
+}
+
+fn picture(tree: &mut Tree) -> Picture {
+    let (walk, head) = tree.snapshot_begin();
+    let mut nodes = Vec::new();
+    while !tree.snapshot_step(walk, usize::MAX, &mut nodes) {}
+    Picture { zxid: head.zxid, digest: head.digest, sessions: head.sessions, acls: head.acls, nodes }
+}
+
+fn digest_of(picture: &Picture) -> Option<SnapshotDigest> {
+    Some(SnapshotDigest { zxid: picture.zxid, version: 2, digest: picture.digest.cast_signed() })
+}
+
+fn write_snapshot(
+    disk: &MemDisk,
+    dirs: &Dirs,
+    picture: &Picture,
+) -> Result<SnapshotWriter<MemDisk>, store::DiskError> {
+    let options = SnapshotOptions::default();
+    let mut writer =
+        SnapshotWriter::create(disk.clone(), &dirs.snap, picture.zxid, options, picture.sessions.len())?;
+    let mut records = Vec::new();
+    for &(session, timeout_ms) in &picture.sessions {
+        put_session(&mut records, session, timeout_ms);
+    }
+    writer.push(&records)?;
+    writer.start_acls(picture.acls.len())?;
+    records.clear();
+    for (id, acl) in &picture.acls {
+        put_acl(&mut records, *id, acl);
+    }
+    writer.push(&records)?;
+    writer.push(&picture.nodes)?;
+    Ok(writer)
+}
+
+/// What came of a job.
+#[derive(Debug)]
+enum Outcome {
+    Done,
+    Retry,
+    NotTruncated,
+    Reloaded(Box<Tree>),
+}
+
+impl Process {
+    /// Lets go of the log before others change its files.
+    fn put_down(&mut self, disk: &MemDisk, dirs: &Dirs, setup: &Setup) {
+        if let Some(Writing { walk, writer, .. }) = self.writing.take() {
+            self.member.core_mut().tree_mut().snapshot_end(walk);
+            writer.abandon();
+        }
+        self.log = LogWriter::new(disk.clone(), &dirs.log, setup.log(), self.log.last());
+    }
+
+    fn on_done(&mut self, job: Job, outcome: Outcome, now: Now) {
+        let done = match (job, outcome) {
+            (Job::Write(batch, _), _) => {
+                self.batches -= 1;
+                self.logged_since_snapshot += batch.len() as u64;
+                let last = batch.last().expect("a batch has entries");
+                drop(batch);
+                return self.member.on_persisted(last, now);
+            }
+            (Job::StoreEpoch(file, epoch), _) => Done::EpochStored(file, epoch),
+            (Job::Truncate { to, .. }, Outcome::NotTruncated) => Done::NotTruncated { to },
+            (Job::Truncate { to, .. }, Outcome::Reloaded(tree)) => Done::Truncated { to, tree: Some(tree) },
+            (Job::Truncate { to, .. }, _) => Done::Truncated { to, tree: None },
+            (Job::Install(_), _) => Done::Installed,
+        };
+        self.member.on_disk(done, now);
+    }
+
+    /// Hands the batch formed so far to the log.
+    fn submit(&mut self, out: &mut Outside) -> bool {
+        if self.batches > 0 {
+            return false;
+        }
+        self.submit_now(out)
+    }
+
+    fn submit_now(&mut self, out: &mut Outside) -> bool {
+        let Some(batch) = self.member.take_batch() else { return false };
+        let hashes =
+            batch.iter().map(|(zxid, payload)| out.evidence.logged(self.at, zxid, payload)).collect();
+        self.batches += 1;
+        self.jobs.push_back(Job::Write(batch, hashes));
+        true
+    }
+
+    /// `false`: the process has to end.
+    fn carry_out(
+        &mut self,
+        order: Order,
+        incarnation: u64,
+        disk: &MemDisk,
+        dirs: &Dirs,
+        out: &mut Outside,
+    ) -> bool {
+        let at = self.at;
+        match order {
+            Order::Dial { link, port, addresses, timeout_ms } => {
+                self.dialing.insert(link, out.now_us);
+                let class = match port {
+                    Port::Election => Class::Election,
+                    Port::Quorum => Class::Quorum,
+                };
+                let to = addresses.first().and_then(|address| Setup::host_of(&address.host));
+                let what = What { machine: at, incarnation, link };
+                out.dial(at, to.unwrap_or(at), class, timeout_ms, what);
+            }
+            Order::Close { link } => {
+                self.dialing.remove(&link);
+                if let Some((key, side)) = self.links.remove(&link) {
+                    self.forget(key);
+                    out.close(key, side);
+                }
+            }
+            Order::Listen(is_open) => self.listens = is_open,
+            Order::Halt(_) => return false,
+            Order::Disk(job) => {
+                while self.submit_now(out) {}
+                match job {
+                    DiskJob::StoreEpoch(file, epoch) => self.jobs.push_back(Job::StoreEpoch(file, epoch)),
+                    DiskJob::Truncate { to, reload } => self.jobs.push_back(Job::Truncate { to, reload }),
+                    DiskJob::Install => {
+                        // A picture of the tree that was there before ended with it.
+                        if let Some(Writing { writer, .. }) = self.writing.take() {
+                            writer.abandon();
+                        }
+                        let picture = picture(self.member.core_mut().tree_mut());
+                        self.jobs.push_back(Job::Install(Box::new(picture)));
+                    }
+                    DiskJob::ReadLog { link, after, upto } => {
+                        out.evidence.hit("log read for a learner");
+                        let piece = read_log(disk, dirs, after, upto);
+                        out.after(500, Event::LogRead { machine: at, incarnation, link, piece });
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    fn forget(&mut self, key: Key) {
+        self.keys.remove(&key);
+        self.frames.remove(&key);
+        self.taps.remove(&key);
+    }
+
+    /// Hands over what is to be sent, as far as it fits.
+    fn flush_link(&mut self, link: LinkId, skew: &Skew, out: &mut Outside) {
+        while let Some(&(key, side)) = self.links.get(&link)
+            && let Some(bytes) = self.member.link_output(link)
+            && !bytes.is_empty()
+        {
+            let room = out.net.room(key, side).min(bytes.len());
+            if room == 0 {
+                return;
+            }
+            let sent: Vec<u8> = bytes.drain(..room).collect();
+            let all = bytes.is_empty();
+            if let Some(tap) = self.taps.get_mut(&key) {
+                tap.extend_from_slice(&sent);
+                look_at_acks(self.at, tap, out);
+            }
+            out.send(key, side, sent);
+            if !all {
+                return;
+            }
+            let now = skew.now(out.now_us);
+            self.member.link_sent(link, now);
+        }
+    }
+
+    fn flush_client(&mut self, id: ConnId, out: &mut Outside) {
+        let Some(&(known, key)) = self.conns.get(&id.slot) else { return };
+        if known != id {
+            return;
+        }
+        if let Some(bytes) = self.member.output(id)
+            && !bytes.is_empty()
+        {
+            let room = out.net.room(key, Side::Called).min(bytes.len());
+            let sent: Vec<u8> = bytes.drain(..room).collect();
+            let all = bytes.is_empty();
+            if !sent.is_empty() {
+                out.send(key, Side::Called, sent);
+            }
+            if !all {
+                return;
+            }
+            self.member.on_sent(id);
+        }
+        if self.member.is_closing(id) {
+            self.drop_client(id, key);
+            out.close(key, Side::Called);
+        }
+    }
+
+    fn drop_client(&mut self, id: ConnId, key: Key) {
+        self.member.lost(id);
+        self.conns.remove(&id.slot);
+        self.forget(key);
+    }
+
+    fn read_link(&mut self, link: LinkId, key: Key, side: Side, now: Now, out: &mut Outside) {
+        while self.keys.contains_key(&key) && self.member.link_wants_input(link) {
+            let piece = out.read(key, side);
+            if piece.is_empty() {
+                if out.net.peek(key, side) == (0, true) {
+                    self.links.remove(&link);
+                    self.forget(key);
+                    out.close(key, side);
+                    self.member.link_lost(link, now);
+                }
+                return;
+            }
+            self.member.link_receive(link, &piece, now);
+        }
+    }
+
+    fn read_client(&mut self, id: ConnId, key: Key, now: Now, out: &mut Outside) {
+        while self.keys.contains_key(&key) && self.member.wants_input(id) {
+            let frame = self.frames.entry(key).or_default();
+            let length = frame.first_chunk::<4>().map(|length| u32::from_be_bytes(*length) as usize + 4);
+            if let Some(length) = length.filter(|length| frame.len() >= *length) {
+                let rest = frame.split_off(length);
+                let whole = std::mem::replace(frame, rest);
+                self.member.receive(id, &whole[4..], now);
+                continue;
+            }
+            let mut piece = out.read(key, Side::Called);
+            if piece.is_empty() {
+                if out.net.peek(key, Side::Called) == (0, true) {
+                    self.drop_client(id, key);
+                    out.close(key, Side::Called);
+                }
+                return;
+            }
+            frame.append(&mut piece);
+        }
+    }
+
+    /// A piece of the log for a learner has been read.
+    pub fn on_log_read(&mut self, link: LinkId, piece: Option<Vec<(Zxid, Vec<u8>)>>, now: Now) {
+        self.member.on_disk(Done::LogRead { link, piece }, now);
+    }
+}
+
+/// Looks for ACKs in what a learner sends.
+fn look_at_acks(at: usize, tap: &mut Vec<u8>, out: &mut Outside) {
+    let mut taken = 0;
+    while let Ok(Some(length)) = packet_length(&tap[taken..], 1 << 22) {
+        let packet = LearnerPacket::decode(&mut Reader::new(&tap[taken..taken + length]));
+        taken += length;
+        if let Ok(packet) = packet {
+            out.on_learner_packet(at, &packet);
+        }
+    }
+    tap.drain(..taken);
+}
+
+/// Reads a piece of the log as the server's reader does.
+fn read_log(disk: &MemDisk, dirs: &Dirs, after: Zxid, upto: Zxid) -> Option<Vec<(Zxid, Vec<u8>)>> {
+    if after >= upto {
+        return Some(Vec::new());
+    }
+    let mut found = after.counter() == 0;
+    let from = if found { after } else { Zxid(after.0 - 1) };
+    let mut piece: Vec<(Zxid, Vec<u8>)> = Vec::new();
+    let range = LogRange { after: from, upto: Some(upto) };
+    let read = read_logs(disk, &dirs.log, range, |zxid, payload| {
+        if zxid == after {
+            found = true;
+        } else if !found || piece.len() >= PIECE_ENTRIES {
+            return Err(found);
+        } else {
+            debug_assert!(Entry::zxid(payload).is_ok());
+            piece.push((zxid, payload.to_vec()));
+        }
+        Ok(())
+    });
+    match read {
+        Ok(end) => (found && end.last == upto).then_some(piece),
+        Err(store::log::LogReadError::Visitor { error: true, .. }) => Some(piece),
+        Err(_) => None,
+    }
+}

@@ -1,0 +1,299 @@
+//! What lies between machines and clients: time, the network, chance, and the evidence.
+
+use core::cmp::Reverse;
+use core::fmt;
+use std::collections::BinaryHeap;
+
+use member::ensemble::LinkId;
+use proto::quorum::LearnerPacket;
+use proto::{Epoch, Zxid};
+
+use crate::evidence::Evidence;
+use crate::invariants::Seen;
+use crate::net::{Class, Host, Key, Net, Side};
+use crate::rng::Rng;
+use crate::setup::sid;
+use crate::trace::Trace;
+
+/// Who dialed.
+#[derive(Clone, Copy, Debug)]
+pub struct What {
+    /// Which machine.
+    pub machine: usize,
+    /// In which life of its process.
+    pub incarnation: u64,
+    /// What it will call the connection.
+    pub link: LinkId,
+}
+
+/// Whose call it is.
+#[derive(Clone, Copy, Debug)]
+pub enum Caller {
+    /// A member's.
+    Member(What),
+    /// A client's, in its n-th attempt.
+    Client(usize, u64),
+}
+
+/// Something that is going to happen.
+#[derive(Debug)]
+pub enum Event {
+    /// A piece arrives.
+    Arrive {
+        /// On which connection.
+        key: Key,
+        /// Who sent it.
+        from: Side,
+    },
+    /// There is room again for this end.
+    Room {
+        /// On which connection.
+        key: Key,
+        /// Whose.
+        side: Side,
+    },
+    /// A call reaches the machine it is meant for.
+    Call {
+        /// Whose it is.
+        caller: Caller,
+        /// Where it comes from.
+        from: Host,
+        /// Where it goes.
+        to: Host,
+        /// Which port.
+        class: Class,
+    },
+    /// A call came through, or not.
+    Dialed {
+        /// Whose it is.
+        caller: Caller,
+        /// The connection, unless it was refused or lost.
+        key: Option<(Key, Class)>,
+    },
+    /// A member's time has come.
+    Wake {
+        /// Which machine.
+        machine: usize,
+        /// In which life of its process.
+        incarnation: u64,
+    },
+    /// A disk job ends.
+    Disk {
+        /// Which machine.
+        machine: usize,
+        /// In which life of its process.
+        incarnation: u64,
+    },
+    /// A snapshot goes on.
+    Snapshot {
+        /// Which machine.
+        machine: usize,
+        /// In which life of its process.
+        incarnation: u64,
+    },
+    /// A piece of the log was read.
+    LogRead {
+        /// Which machine.
+        machine: usize,
+        /// In which life of its process.
+        incarnation: u64,
+        /// For whom.
+        link: LinkId,
+        /// What was read.
+        piece: Option<Vec<(Zxid, Vec<u8>)>>,
+    },
+    /// A machine starts its process.
+    Start {
+        /// Which.
+        machine: usize,
+    },
+    /// A machine that stood still goes on.
+    Resume {
+        /// Which.
+        machine: usize,
+    },
+    /// A client has something to do.
+    Client {
+        /// Which.
+        client: usize,
+    },
+    /// The next fault.
+    Fault,
+}
+
+/// A bug planted in the driver, which the invariants have to find.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Plant {
+    /// Epochs are said to be stored and are not.
+    ForgetEpoch,
+    /// A batch is said to be durable before it is written.
+    EarlyPersisted,
+    /// A batch is said to be durable and never written.
+    NeverWritten,
+}
+
+struct Due {
+    at_us: u64,
+    number: u64,
+    event: Event,
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+impl Eq for Due {}
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        (self.at_us, self.number).cmp(&(other.at_us, other.number))
+    }
+}
+
+/// See the module.
+pub struct Outside {
+    /// True time.
+    pub now_us: u64,
+    due: BinaryHeap<Reverse<Due>>,
+    number: u64,
+    /// The network.
+    pub net: Net,
+    /// What is known.
+    pub evidence: Evidence,
+    /// What happened.
+    pub trace: Trace,
+    /// Bytes are handed in one by one, or nearly.
+    pub reads_in_bits: bool,
+    /// A planted bug.
+    pub plant: Option<Plant>,
+    /// See [`crate::setup::Setup`].
+    pub snap_count: u64,
+    /// How often a role began.
+    pub changes: u64,
+    /// How many events there were.
+    pub events: u64,
+    /// Which machines are dark, which do not even refuse.
+    pub dark: Vec<bool>,
+    rng: Rng,
+}
+
+impl fmt::Debug for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outside").field("now_us", &self.now_us).field("due", &self.due.len()).finish()
+    }
+}
+
+impl Outside {
+    /// Nothing has happened.
+    #[must_use]
+    pub fn new(net: Net, evidence: Evidence, trace: Trace, members: usize, rng: Rng) -> Self {
+        Self {
+            now_us: 0,
+            due: BinaryHeap::new(),
+            number: 0,
+            net,
+            evidence,
+            trace,
+            reads_in_bits: false,
+            plant: None,
+            snap_count: 0,
+            changes: 0,
+            events: 0,
+            dark: vec![false; members],
+            rng,
+        }
+    }
+
+    /// Something is going to happen at some time.
+    pub fn at(&mut self, at_us: u64, event: Event) {
+        self.number += 1;
+        self.due.push(Reverse(Due { at_us: at_us.max(self.now_us), number: self.number, event }));
+    }
+
+    /// Something is going to happen in so many microseconds.
+    pub fn after(&mut self, us: u64, event: Event) {
+        self.at(self.now_us + us, event);
+    }
+
+    /// The next event until then; time goes on to it.
+    pub fn next(&mut self, until_us: u64) -> Option<Event> {
+        if self.due.peek().is_none_or(|Reverse(due)| due.at_us > until_us) {
+            self.now_us = self.now_us.max(until_us);
+            return None;
+        }
+        let Reverse(Due { at_us, event, .. }) = self.due.pop()?;
+        self.now_us = at_us;
+        self.events += 1;
+        Some(event)
+    }
+
+    /// A state changed.
+    pub fn line(&mut self, text: fmt::Arguments<'_>) {
+        if self.trace.is_read() {
+            self.trace.line(self.now_us, text);
+        }
+    }
+
+    /// Sends bytes on a connection.
+    pub fn send(&mut self, key: Key, side: Side, bytes: Vec<u8>) {
+        self.trace.note(self.now_us);
+        self.trace.note_bytes(&bytes);
+        if let Some(at_us) = self.net.send(key, side, bytes, self.now_us) {
+            self.at(at_us, Event::Arrive { key, from: side });
+        }
+    }
+
+    /// Closes an end of a connection.
+    pub fn close(&mut self, key: Key, side: Side) {
+        if let Some(at_us) = self.net.close(key, side, self.now_us) {
+            self.at(at_us, Event::Arrive { key, from: side });
+        }
+    }
+
+    /// Takes what arrived, or a piece of it.
+    pub fn read(&mut self, key: Key, side: Side) -> Vec<u8> {
+        let most = if self.reads_in_bits { 1 + self.rng.index(40) } else { 64 * 1024 };
+        let piece = self.net.read(key, side, most);
+        if self.net.takes_room(key, side) {
+            let us = self.net.delay_us();
+            self.after(us, Event::Room { key, side: side.other() });
+        }
+        piece
+    }
+
+    /// Calls a port of a member.
+    pub fn dial(&mut self, from: Host, to: Host, class: Class, timeout_ms: u64, what: What) {
+        self.call(Caller::Member(what), from, to, class, timeout_ms * 1000);
+    }
+
+    /// Calls a port of a member; without an answer the call is given up after some time.
+    pub fn call(&mut self, caller: Caller, from: Host, to: Host, class: Class, timeout_us: u64) {
+        let us = self.net.delay_us();
+        let is_deaf = self.net.is_blocked(from, to, class)
+            || self.net.is_blocked(to, from, class)
+            || self.dark.get(to).copied().unwrap_or(true);
+        if is_deaf {
+            self.after(timeout_us, Event::Dialed { caller, key: None });
+        } else {
+            self.after(us, Event::Call { caller, from, to, class });
+        }
+    }
+
+    /// What a learner sends to its leader.
+    pub fn on_learner_packet(&mut self, at: usize, packet: &LearnerPacket<'_>) {
+        self.line(format_args!("{} -> leader {}", at + 1, packet.name()));
+        let LearnerPacket::Ack { zxid } = *packet else { return };
+        let durable = &self.evidence.durable[at];
+        let is_durable = if zxid.counter() == 0 {
+            durable.current >= zxid.epoch()
+        } else {
+            durable.last() >= zxid && durable.current >= Epoch(zxid.epoch().0)
+        };
+        self.evidence.see(&Seen::Acknowledged { sid: sid(at), zxid, is_durable });
+    }
+}

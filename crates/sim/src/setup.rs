@@ -1,0 +1,169 @@
+//! What an ensemble is like in a run: who votes, and how everything is configured.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use member::ensemble::{Address, EnsembleOptions, PeerAddress};
+use member::{CleanerOptions, CoreOptions, FrontOptions, Quorum, ThrottleOptions};
+use proto::{Epoch, Sid, Zxid};
+use store::log::LogOptions;
+use tree::TreeOptions;
+
+use crate::net::Host;
+
+/// The host of the first client.
+pub const CLIENTS: Host = 100;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// How many vote; their sids come first.
+    pub voters: usize,
+    /// How many observe.
+    pub observers: usize,
+    /// tickTime
+    pub tick_ms: u64,
+    /// initLimit
+    pub init_limit: u32,
+    /// syncLimit
+    pub sync_limit: u32,
+    /// commitLogCount
+    pub commit_log_count: usize,
+    /// Transactions between two snapshots; 0 for none.
+    pub snap_count: u64,
+    /// In so many of 1000 cases old files are purged behind a snapshot.
+    pub purge_permille: u64,
+    /// The bytes of a log file.
+    pub log_bytes: u64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            voters: 3,
+            observers: 0,
+            tick_ms: 500,
+            init_limit: 10,
+            sync_limit: 4,
+            commit_log_count: 500,
+            snap_count: 0,
+            purge_permille: 0,
+            log_bytes: 8192,
+        }
+    }
+}
+
+impl Setup {
+    /// How many members there are.
+    #[must_use]
+    pub fn members(&self) -> usize {
+        self.voters + self.observers
+    }
+
+    /// The name of a member's host.
+    #[must_use]
+    pub fn host_name(at: usize) -> String {
+        format!("m{}", at + 1)
+    }
+
+    /// Whose name that is.
+    #[must_use]
+    pub fn host_of(name: &str) -> Option<Host> {
+        name.strip_prefix('m')?.parse::<usize>().ok()?.checked_sub(1)
+    }
+
+    /// The address of a host.
+    #[must_use]
+    pub fn ip(host: Host) -> IpAddr {
+        let host = u8::try_from(host + 1).unwrap_or(255);
+        IpAddr::V4(Ipv4Addr::new(10, 0, 0, host))
+    }
+
+    /// Who decides.
+    #[must_use]
+    pub fn quorum(&self) -> Quorum {
+        Quorum::Majority((0..self.voters).map(sid).collect())
+    }
+
+    pub(crate) fn tree(&self) -> TreeOptions {
+        TreeOptions { hash_seed: 7, extended_types: true, emulate_353_ttl: false, digest: true }
+    }
+
+    pub(crate) fn log(&self) -> LogOptions {
+        LogOptions { prealloc_bytes: self.log_bytes, size_limit_bytes: 0, force_sync: true }
+    }
+
+    pub(crate) fn core(&self, at: usize) -> CoreOptions {
+        CoreOptions {
+            prepare: tree::prepare::Options::default(),
+            tick_ms: self.tick_ms,
+            session_sid: u8::try_from(at + 1).unwrap_or(0),
+            cleaner: CleanerOptions::default(),
+        }
+    }
+
+    pub(crate) fn front(&self) -> FrontOptions {
+        let tick_ms = i32::try_from(self.tick_ms).unwrap_or(i32::MAX);
+        FrontOptions {
+            session_timeout_min_ms: 2 * tick_ms,
+            session_timeout_max_ms: 20 * tick_ms,
+            outstanding_max: 1000,
+            per_address_max: 60,
+            connections_max: 0,
+            sessionless_ms: 10_000,
+            required_schemes: Vec::new(),
+            pipeline_max: 0,
+            drop_late: false,
+            large_bytes_min: None,
+            large_bytes_max: 0,
+            throttled_op_wait_ms: 0,
+            throttle: ThrottleOptions::default(),
+        }
+    }
+
+    pub(crate) fn member(
+        &self,
+        at: usize,
+        accepted: Epoch,
+        current: Epoch,
+        whole_from: Zxid,
+        may_be_blank: bool,
+    ) -> EnsembleOptions {
+        let address = |at: usize, port: u16| vec![Address { host: Self::host_name(at), port }];
+        EnsembleOptions {
+            me: sid(at),
+            members: (0..self.members())
+                .map(|at| {
+                    let is_observer = at >= self.voters;
+                    (
+                        sid(at),
+                        PeerAddress { quorum: address(at, 2888), election: address(at, 3888), is_observer },
+                    )
+                })
+                .collect(),
+            quorum: self.quorum(),
+            config_text: "version=0".into(),
+            accepted_epoch: accepted,
+            current_epoch: current,
+            whole_from,
+            may_be_blank,
+            tick_ms: self.tick_ms,
+            init_limit: self.init_limit,
+            sync_limit: self.sync_limit,
+            connect_limit: 0,
+            election_connect_timeout_ms: 2000,
+            notification_min_ms: 200,
+            notification_max_ms: 10_000,
+            leader_serves: true,
+            commit_log_count: self.commit_log_count,
+            multi_address: false,
+            tells_deliveries: true,
+            packet_bytes_max: 1 << 21,
+        }
+    }
+}
+
+/// The sid of the member at a place.
+#[must_use]
+pub fn sid(at: usize) -> Sid {
+    Sid(i64::try_from(at).unwrap_or(0) + 1)
+}

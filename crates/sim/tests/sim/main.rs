@@ -1,0 +1,3 @@
+//! Whole ensembles, from first principles.
+
+mod basics;
