@@ -12,5 +12,6 @@ pub mod net;
 pub mod outside;
 pub mod rng;
 pub mod setup;
+pub mod swarm;
 pub mod trace;
 pub mod world;

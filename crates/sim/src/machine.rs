@@ -79,8 +79,6 @@ pub struct Machine {
     pub incarnation: u64,
     /// It stands still, and what comes waits.
     pub is_paused: bool,
-    /// The power is off: nobody says that nobody is there.
-    pub is_dark: bool,
     /// Its clock.
     pub skew: Skew,
     /// How fast its disk is.
@@ -229,7 +227,6 @@ impl Machine {
             process: None,
             incarnation: 0,
             is_paused: false,
-            is_dark: false,
             skew: Skew { since_us: 0, mono_ms, rate: 1000, wall_ahead_ms: 0 },
             speed: DiskSpeed { min_us: 100, max_us: 3000 },
             setup,
@@ -266,10 +263,14 @@ impl Machine {
         if self.process.is_some() {
             return;
         }
-        self.is_dark = false;
         self.incarnation += 1;
         let outcome = self.try_start(out);
         if let Err(text) = outcome {
+            if text.starts_with("no space") {
+                // An operator makes room.
+                out.after(1_000_000, Event::Start { machine: self.at });
+                return;
+            }
             out.evidence.fail(Broken(format!("member {} does not start: {text}", self.sid().0)));
             return;
         }
@@ -414,7 +415,6 @@ impl Machine {
         } else {
             self.disk.kill();
         }
-        self.is_dark = power;
         self.is_paused = false;
     }
 

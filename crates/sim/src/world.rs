@@ -266,6 +266,14 @@ impl World {
         }
     }
 
+    /// A connection breaks.
+    pub fn reset(&mut self, key: Key) {
+        let Some((caller, called)) = self.out.net.hosts(key) else { return };
+        self.out.net.reset(key);
+        self.read(caller, key);
+        self.read(called, key);
+    }
+
     /// Ends every partition.
     pub fn unblock(&mut self) {
         for (at_us, key, from) in self.out.net.unblock(self.out.now_us) {

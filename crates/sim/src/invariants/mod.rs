@@ -3,6 +3,8 @@
 //! An invariant is shown what was [`Seen`] and says what is wrong with it. The evidence comes from members'
 //! observations, from what their disks were given, and from the packets on the wire; never from what a member believes.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "each looks at what concerns it")]
+
 mod acknowledged;
 mod committed;
 mod completeness;

@@ -1,0 +1,153 @@
+//! Runs simulations: many seeds on two threads, or one to look at.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use sim::swarm::{self, Order, Report};
+
+const USAGE: &str = "\
+sim [--seeds N] [--from S] [--seconds T] [--chaos C] [--threads K]   runs seeds S.. until N are done or T seconds have gone by
+sim --seed S [--trace] [--chaos C]                                   runs one seed; with --trace one line per state change
+";
+
+struct Words {
+    seeds: u64,
+    from: u64,
+    seconds: u64,
+    chaos_s: u64,
+    threads: u64,
+    seed: Option<u64>,
+    trace: bool,
+}
+
+fn words() -> Result<Words, String> {
+    let mut words =
+        Words { seeds: 100, from: 1, seconds: u64::MAX, chaos_s: 360, threads: 2, seed: None, trace: false };
+    let mut rest = std::env::args().skip(1);
+    while let Some(word) = rest.next() {
+        if word == "--trace" {
+            words.trace = true;
+            continue;
+        }
+        let value = rest.next().and_then(|value| value.parse().ok());
+        let value: u64 = value.ok_or_else(|| format!("{word} wants a number\n{USAGE}"))?;
+        match word.as_str() {
+            "--seeds" => words.seeds = value,
+            "--from" => words.from = value,
+            "--seconds" => words.seconds = value,
+            "--chaos" => words.chaos_s = value,
+            "--threads" => words.threads = value.max(1),
+            "--seed" => words.seed = Some(value),
+            _ => return Err(format!("{word} is no word of this program\n{USAGE}")),
+        }
+    }
+    Ok(words)
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
+fn main() -> ExitCode {
+    let words = match words() {
+        Ok(words) => words,
+        Err(text) => {
+            eprintln!("{text}");
+            return ExitCode::FAILURE;
+        }
+    };
+    if let Some(seed) = words.seed {
+        let report = run(&words, seed, words.trace);
+        println!("{report:?}");
+        return if report.broken.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let started = Instant::now();
+    let next = AtomicU64::new(words.from);
+    let stop = AtomicBool::new(false);
+    let total = Mutex::new(Total::default());
+    std::thread::scope(|scope| {
+        for _ in 0..words.threads {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) && started.elapsed() < Duration::from_secs(words.seconds)
+                {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= words.from + words.seeds {
+                        return;
+                    }
+                    let report = run(&words, seed, false);
+                    let mut total = total.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    if let Some(broken) = &report.broken {
+                        println!("seed {seed}: {broken}\n  again: cargo xtask sim --seed {seed} --trace");
+                        total.broken += 1;
+                        stop.store(total.broken >= 20, Ordering::Relaxed);
+                    }
+                    total.add(&report);
+                }
+            });
+        }
+    });
+    let total = total.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    println!("{}", total.text(started.elapsed()));
+    if total.broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A panic of a member or an assertion in it is a broken promise like any other.
+fn run(words: &Words, seed: u64, prints: bool) -> Report {
+    let order = Order { seed, prints, plant: None, chaos_s: words.chaos_s };
+    std::panic::catch_unwind(|| swarm::run(order)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+            .unwrap_or_default();
+        Report::panicked(seed, text)
+    })
+}
+
+#[derive(Default)]
+struct Total {
+    seeds: u64,
+    broken: u64,
+    simulated_us: u64,
+    events: u64,
+    shown: usize,
+    answered: u64,
+    changes: u64,
+    faults: u64,
+    kinds: BTreeMap<&'static str, u64>,
+}
+
+impl Total {
+    fn add(&mut self, report: &Report) {
+        self.seeds += 1;
+        self.simulated_us += report.simulated_us;
+        self.events += report.events;
+        self.shown += report.shown;
+        self.answered += report.answered;
+        self.changes += report.changes;
+        self.faults += report.faults;
+        for kind in &report.kinds {
+            *self.kinds.entry(kind).or_default() += 1;
+        }
+    }
+
+    fn text(&self, elapsed: Duration) -> String {
+        let simulated = Duration::from_micros(self.simulated_us);
+        let hours = simulated.as_secs_f64() / 3600.0;
+        let speed = simulated.as_secs_f64() / elapsed.as_secs_f64().max(0.001);
+        let kinds: Vec<String> = self.kinds.iter().map(|(kind, seeds)| format!("{kind} {seeds}")).collect();
+        format!(
+            "{} seeds, {} broken, {hours:.1} simulated hours in {:.1} s ({speed:.0} simulated seconds per second), \
+             {} steps, {} faults, {} roles begun, {} transactions, {} requests answered\nseeds that hit: {}",
+            self.seeds,
+            self.broken,
+            elapsed.as_secs_f64(),
+            self.events,
+            self.faults,
+            self.changes,
+            self.shown,
+            self.answered,
+            kinds.join(", "),
+        )
+    }
+}
