@@ -454,8 +454,10 @@ impl MemFile {
     fn make_durable(&self) -> Result<(), DiskError> {
         let started = self.begin(Doing::Sync).map(|mut state| {
             let inode = &mut state.inodes[self.inode];
-            inode.pending.clear();
-            inode.durable.clone_from(&inode.now);
+            // What an earlier sync dropped is not written by this one, though it can still be read.
+            for pending in core::mem::take(&mut inode.pending) {
+                pending.apply(&mut inode.durable);
+            }
         });
         if started.is_err() && !self.state.borrow().dead {
             // The pages are clean now, and on disk is what was there before.

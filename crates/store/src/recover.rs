@@ -15,7 +15,7 @@ use proto::Zxid;
 
 use crate::base::{self, BASE_NAME};
 use crate::dirs::Dirs;
-use crate::disk::{self, Disk, DiskError};
+use crate::disk::{self, Disk, DiskError, DiskFile as _};
 use crate::entry::{Broken, LOG_HEADER_LEN};
 use crate::epoch::{self, EpochKind};
 use crate::log::{
@@ -426,6 +426,7 @@ impl<D: Disk> Recovery<'_, D> {
         self.check_reach(&end)?;
         self.check_mark(&end, mark)?;
         self.repair_tail(&end, mark)?;
+        self.make_durable(&end, mark)?;
         if end.entries > 0 {
             self.found.last = end.last;
         }
@@ -442,6 +443,30 @@ impl<D: Disk> Recovery<'_, D> {
             reason,
         }));
         Ok(())
+    }
+
+    /// What was read is what this member claims to have from now on, so it must be on the disk (R3). After the end of a
+    /// process it may be in the system's memory only: between a write and its sync, or because the sync failed, and then no
+    /// later sync writes it out. So what lies behind the mark is written once more.
+    fn make_durable(&self, end: &LogEnd, mark: Option<Mark>) -> Result<(), DiskError> {
+        self.disk.sync_dir(&self.dirs.snap)?;
+        self.disk.sync_dir(&self.dirs.log)?;
+        let Some((log, upto)) = end.tip else { return Ok(()) };
+        let file = self.disk.open_to_write(&disk::join(&self.dirs.log, &names::log_name(log)))?;
+        if let Some(mark) = mark.filter(|mark| mark.log == log) {
+            let mut at = mark.offset;
+            let mut piece = alloc::vec![0; 1 << 16];
+            while at < upto {
+                let most = usize::try_from(upto - at).unwrap_or(usize::MAX).min(piece.len());
+                let n = disk::read_full(&file, &mut piece[..most], at)?;
+                if n == 0 {
+                    break;
+                }
+                file.write_at(&piece[..n], at)?;
+                at += n as u64;
+            }
+        }
+        file.sync()
     }
 
     fn load_mark(&mut self) -> Result<Option<Mark>, DiskError> {
