@@ -284,6 +284,8 @@ impl Member {
             let applied = self.core.apply(&entry, origin, &mut self.front, now);
             self.front.delivered(&mut self.core, origin, &entry, &applied.outcome, now);
             let zxid = entry.header.zxid;
+            // A sync that waited for this one is answered before the next one, which may be of the same client.
+            self.front.on_committed(&mut self.core, zxid, now);
             self.front.on_committed(&mut self.core, zxid, now);
             if let Some(ensemble) = self.ensemble.as_mut().filter(|ensemble| ensemble.tells_deliveries) {
                 let digest = self.core.tree().digest();
