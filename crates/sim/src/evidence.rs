@@ -186,13 +186,24 @@ impl Evidence {
         self.see(&Seen::Moved { sid, last });
     }
 
-    /// The log of a member as it was read back.
-    pub fn recovered(&mut self, member: usize, entries: impl IntoIterator<Item = Zxid>) {
+    /// A snapshot of another member takes the place of a log: with it comes what led there.
+    pub fn installed(&mut self, member: usize, sid: Sid, last: Zxid) {
+        let led_there = self.chains.iter().find_map(|chain| {
+            let at = chain.binary_search(&last).ok()?;
+            Some(chain[..=at].to_vec())
+        });
+        if let Some(chain) = led_there {
+            self.chains[member] = chain;
+        }
+        self.moved(member, sid, last);
+    }
+
+    /// The log of a member as it was read back; it ends with `last`.
+    pub fn recovered(&mut self, member: usize, last: Zxid, entries: impl IntoIterator<Item = Zxid>) {
         let chain = &mut self.chains[member];
         let mut entries = entries.into_iter().peekable();
-        if let Some(&first) = entries.peek() {
-            chain.retain(|&zxid| zxid < first);
-        }
+        let keep = entries.peek().map_or(last, |first| Zxid(first.0 - 1));
+        chain.retain(|&zxid| zxid <= keep);
         chain.extend(entries);
     }
 

@@ -266,8 +266,8 @@ impl Machine {
         self.incarnation += 1;
         let outcome = self.try_start(out);
         if let Err(text) = outcome {
-            if text.starts_with("no space") {
-                // An operator makes room.
+            if text.starts_with("no space") || text.contains("Input/output error") {
+                // An operator makes room, or mends the disk.
                 out.after(1_000_000, Event::Start { machine: self.at });
                 return;
             }
@@ -371,7 +371,7 @@ impl Machine {
         }
         (durable.accepted, durable.current) = (accepted, current);
         out.evidence.see(&Seen::Recovered { sid, last, lacks, epochs_kept });
-        out.evidence.recovered(self.at, entries.iter().map(|(zxid, _)| *zxid));
+        out.evidence.recovered(self.at, last, entries.iter().map(|(zxid, _)| *zxid));
     }
 
     /// The process ends in the middle of whatever it does. With `power`, the machine goes dark, and of what was not durable
@@ -384,12 +384,7 @@ impl Machine {
         if process.busy
             && let Some(job) = process.jobs.pop_front()
         {
-            self.half_done = match &job {
-                Job::Truncate { to, .. } => Some(Half::Cut(*to)),
-                Job::Install(picture) => Some(Half::Installed(picture.zxid)),
-                Job::StoreEpoch(file, epoch) => Some(Half::Epoch(*file, *epoch)),
-                Job::Write(..) => None,
-            };
+            self.half_done = half_of(&job);
             if self.rng.chance(700) {
                 self.disk.plan(Fault::Power(self.rng.below(24)));
                 // Whatever it says, nobody is left to hear it.
@@ -628,8 +623,10 @@ impl Machine {
                 self.process = Some(process);
             }
             Err(text) => {
+                self.half_done = half_of(&job);
                 out.line(format_args!("member {} halts: {text}", self.sid().0));
                 out.evidence.hit("disk error halts");
+                process.busy = false;
                 self.process = Some(process);
                 self.kill(false, out);
                 out.after(1_000_000, Event::Start { machine: self.at });
@@ -662,7 +659,7 @@ impl Machine {
             }
             Job::Install(picture) => {
                 durable.install(picture.zxid);
-                out.evidence.moved(self.at, sid, picture.zxid);
+                out.evidence.installed(self.at, sid, picture.zxid);
                 out.line(format_args!("member {} installs a snapshot of {}", sid.0, picture.zxid));
             }
         }
@@ -914,6 +911,15 @@ impl Machine {
     #[must_use]
     pub fn shows(&self) -> Zxid {
         self.process.as_ref().map_or(Zxid::ZERO, |process| process.member.core().tree().last_zxid())
+    }
+}
+
+fn half_of(job: &Job) -> Option<Half> {
+    match job {
+        Job::Truncate { to, .. } => Some(Half::Cut(*to)),
+        Job::Install(picture) => Some(Half::Installed(picture.zxid)),
+        Job::StoreEpoch(file, epoch) => Some(Half::Epoch(*file, *epoch)),
+        Job::Write(..) => None,
     }
 }
 

@@ -261,6 +261,11 @@ fn heal(world: &mut World, chaos: &Chaos) {
     if !world.run_until_holds(world.out.now_us + HEAL_US, goes_on) {
         return fail(world, "not every client is answered again (L3)");
     }
+    // A disk that was slow may still be at work.
+    world.run_until(world.out.now_us + 12 * SECOND_US);
+    if !world.run_until_holds(world.out.now_us + HEAL_US, World::is_whole) {
+        return fail(world, "not every member serves any more (L4)");
+    }
     let changes = world.out.changes;
     for client in &mut world.clients {
         client.is_quiet = true;
@@ -371,9 +376,10 @@ impl Chaos {
                 disk.set_capacity(room);
             }
             Kind::WallJump => {
-                let days = 86_400_000_i64;
-                let by = i64::try_from(self.rng.below(20)).unwrap_or(0) - 10;
-                world.machines[at].skew.wall_ahead_ms += by * days / 10;
+                // Forwards only: after a jump back over a restart, ids of sessions that ended come again, as in Java.
+                let day_ms = 86_400_000_i64;
+                world.machines[at].skew.wall_ahead_ms +=
+                    i64::try_from(self.rng.below(10)).unwrap_or(0) * day_ms / 10;
             }
             Kind::ClockRate => {
                 let rate = self.rng.range(800, 1300);
