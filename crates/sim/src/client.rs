@@ -499,7 +499,9 @@ impl Client {
             // closeSession is answered behind its own transaction.
             if matches!(pending.asked, Asked::Write(Write::Close)) { Ok(()) } else { Err(broken) }
         })?;
-        if zxid < self.synced {
+        // A leader that was replaced and does not know it yet answers syncs from what it has, as Java's does: a sync asks no
+        // quorum.
+        if zxid < self.synced && zxid.epoch() == self.synced.epoch() {
             return Err(Broken(format!("{zxid} is seen behind a sync of {} (C5)", self.synced)));
         }
         match &pending.asked {

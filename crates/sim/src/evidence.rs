@@ -192,9 +192,10 @@ impl Evidence {
             let at = chain.binary_search(&last).ok()?;
             Some(chain[..=at].to_vec())
         });
-        if let Some(chain) = led_there {
-            self.chains[member] = chain;
-        }
+        // The mark that opens an epoch is in no log; whoever sends it shows clients what led there.
+        self.chains[member] = led_there.unwrap_or_else(|| {
+            self.shown.iter().map(|shown| shown.zxid).filter(|&zxid| zxid <= last).collect()
+        });
         self.moved(member, sid, last);
     }
 

@@ -351,8 +351,14 @@ impl Machine {
         out: &mut Outside,
     ) {
         let sid = self.sid();
+        let half_done = self.half_done.take();
+        if let Some(Half::Installed(zxid)) = half_done
+            && whole_from == zxid
+        {
+            out.evidence.installed(self.at, sid, zxid);
+        }
         let durable = &mut out.evidence.durable[self.at];
-        match self.half_done.take() {
+        match half_done {
             Some(Half::Cut(to)) if last <= to => durable.cut(to),
             Some(Half::Installed(zxid)) if whole_from == zxid => durable.install(zxid),
             Some(Half::Epoch(EpochFile::Accepted, epoch)) if accepted == epoch => durable.accepted = epoch,
