@@ -14,4 +14,5 @@ pub mod rng;
 pub mod setup;
 pub mod swarm;
 pub mod trace;
+pub mod wire;
 pub mod world;

@@ -11,8 +11,7 @@ use std::sync::Arc;
 use member::ensemble::{DiskJob, Done, EpochFile, LinkId, Observation, Order, Port, Role};
 use member::history::History;
 use member::{ConnId, Core, Front, Member, Now, Payloads};
-use proto::quorum::{LearnerPacket, packet_length};
-use proto::{AclList, Entry, Epoch, Reader, SessionId, Sid, Zxid};
+use proto::{AclList, Entry, Epoch, SessionId, Sid, Zxid};
 use store::epoch::{self, EpochKind};
 use store::log::{LogError, LogRange, LogWriter, read_logs};
 use store::mem::{Fault, MemDisk};
@@ -30,6 +29,7 @@ use crate::net::{Class, Host, Key, Side};
 use crate::outside::{Event, Outside, Plant, What};
 use crate::rng::Rng;
 use crate::setup::Setup;
+use crate::wire::Tap;
 
 /// What a clock shows while true time goes on.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +89,8 @@ pub struct Machine {
     backlog: Vec<(Class, Key, Host)>,
     /// A truncation or installation was under way when the process ended: either outcome is right.
     half_done: Option<Half>,
+    /// The power goes in the middle of the next job of this kind, after so many steps of it.
+    pub crash_in: Option<(JobKind, u64)>,
     /// What `power_cut` keeps, of 1000.
     pub keep_permille: u64,
     /// The file `initialize` is put there before the first start.
@@ -109,6 +111,19 @@ enum Handle {
     Client(ConnId),
 }
 
+/// What the disk can be at work on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum JobKind {
+    /// A batch.
+    Write,
+    /// An epoch file.
+    Epoch,
+    /// A truncation.
+    Truncate,
+    /// A snapshot from a leader.
+    Install,
+}
+
 /// Work on the files, done in order.
 #[derive(Debug)]
 enum Job {
@@ -116,6 +131,17 @@ enum Job {
     StoreEpoch(EpochFile, Epoch),
     Truncate { to: Zxid, reload: bool },
     Install(Box<Picture>),
+}
+
+impl Job {
+    fn kind(&self) -> JobKind {
+        match self {
+            Self::Write(..) => JobKind::Write,
+            Self::StoreEpoch(..) => JobKind::Epoch,
+            Self::Truncate { .. } => JobKind::Truncate,
+            Self::Install(_) => JobKind::Install,
+        }
+    }
 }
 
 /// A whole tree, encoded.
@@ -152,13 +178,15 @@ pub struct Process {
     conns: BTreeMap<u32, (ConnId, Key)>,
     /// Frames of clients that are not whole.
     frames: BTreeMap<Key, Vec<u8>>,
-    /// Packets to a leader that are not whole.
-    taps: BTreeMap<Key, Vec<u8>>,
+    /// What is sent on the quorum port.
+    taps: BTreeMap<Key, Tap>,
     dialing: BTreeMap<LinkId, u64>,
     listens: bool,
     wake_at_us: u64,
     writing: Option<Writing>,
     logged_since_snapshot: u64,
+    /// A planted bug told of a batch before it was written.
+    told_early: bool,
     is_live: bool,
     shows: Zxid,
 }
@@ -233,6 +261,7 @@ impl Machine {
             rng,
             backlog: Vec::new(),
             half_done: None,
+            crash_in: None,
             keep_permille: 500,
             is_first_start: true,
         }
@@ -334,6 +363,7 @@ impl Machine {
             wake_at_us: u64::MAX,
             writing: None,
             logged_since_snapshot: 0,
+            told_early: false,
             is_live: false,
             shows: Zxid::ZERO,
         });
@@ -494,6 +524,9 @@ impl Machine {
                     match handle {
                         Handle::Link(link) => {
                             process.links.insert(link, (key, Side::Called));
+                            if class == Class::Quorum && out.trace.is_read() {
+                                process.taps.insert(key, Tap::default());
+                            }
                         }
                         Handle::Client(id) => {
                             process.conns.insert(id.slot, (id, key));
@@ -521,7 +554,7 @@ impl Machine {
                 process.keys.insert(key, Handle::Link(link));
                 process.links.insert(link, (key, Side::Caller));
                 if class == Class::Quorum {
-                    process.taps.insert(key, Vec::new());
+                    process.taps.insert(key, Tap::default());
                 }
                 process.member.link_opened(link, now);
             }
@@ -613,6 +646,20 @@ impl Machine {
             self.process = Some(process);
             return;
         };
+        if let Some((kind, steps)) = self.crash_in
+            && kind == job.kind()
+        {
+            self.crash_in = None;
+            self.disk.plan(Fault::Power(steps));
+            // Nobody hears what came of it.
+            let _ = self.try_job(&mut process, &job, out.plant);
+            self.half_done = half_of(&job);
+            process.busy = false;
+            self.process = Some(process);
+            self.kill(true, out);
+            out.dark[self.at] = true;
+            return;
+        }
         let outcome = self.try_job(&mut process, &job, out.plant);
         let now = self.now(out);
         match outcome {
@@ -676,6 +723,9 @@ impl Machine {
         let (disk, dirs, setup) = (&self.disk, &self.dirs, &*self.setup);
         match job {
             Job::Write(batch, _) => {
+                if plant == Some(Plant::NeverWritten) {
+                    return Ok(Outcome::Done);
+                }
                 let mut buffer = Vec::new();
                 for (_, payload) in batch.iter() {
                     frame_entry(&mut buffer, |out| out.extend_from_slice(payload));
@@ -684,7 +734,11 @@ impl Machine {
                 match process.log.append_batch(&buffer, first, last) {
                     Ok(()) => {}
                     Err(LogError::NoSpace { .. }) => return Ok(Outcome::Retry),
+                    Err(_) if plant == Some(Plant::ErrorIgnored) => return Ok(Outcome::Done),
                     Err(error) => return Err(error.to_string()),
+                }
+                if plant == Some(Plant::NeverSynced) {
+                    return Ok(Outcome::Done);
                 }
                 process.log.sync().map(|_| Outcome::Done).map_err(|error| error.to_string())
             }
@@ -701,6 +755,9 @@ impl Machine {
                     .map_err(|error| error.to_string())
             }
             Job::Truncate { to, reload } => {
+                if plant == Some(Plant::TruncateIgnored) {
+                    return Ok(Outcome::Done);
+                }
                 process.put_down(disk, dirs, setup);
                 let truncated = match truncate(disk, dirs, *to, Zxid::ZERO) {
                     Ok(truncated) => truncated,
@@ -708,7 +765,7 @@ impl Machine {
                     Err(_) => return Ok(Outcome::NotTruncated),
                 };
                 process.log = LogWriter::new(disk.clone(), &dirs.log, setup.log(), truncated.last);
-                if !reload {
+                if !reload || plant == Some(Plant::TreeKept) {
                     return Ok(Outcome::Done);
                 }
                 let mut history = History::new(setup.tree());
@@ -719,6 +776,10 @@ impl Machine {
             }
             Job::Install(picture) => {
                 process.put_down(disk, dirs, setup);
+                if plant == Some(Plant::NeverInstalled) {
+                    process.log = LogWriter::new(disk.clone(), &dirs.log, setup.log(), picture.zxid);
+                    return Ok(Outcome::Done);
+                }
                 let writer = write_snapshot(disk, dirs, picture).map_err(|error| error.to_string())?;
                 writer
                     .install(dirs, digest_of(picture), Some(picture.zxid))
@@ -793,13 +854,13 @@ impl Machine {
             let mut moved = false;
             while let Some(order) = process.member.next_order() {
                 moved = true;
-                if !process.carry_out(order, incarnation, &self.disk, &self.dirs, out) {
+                if !process.carry_out(order, incarnation, &self.disk, &self.dirs, now, out) {
                     out.evidence.hit("tree differs");
                     out.evidence.fail(Broken(format!("member {} halts, its tree differs", at + 1)));
                     return;
                 }
             }
-            moved |= process.submit(out);
+            moved |= process.submit(now, out);
             while let Some(link) = process.member.next_dirty_link() {
                 moved = true;
                 process.flush_link(link, &self.skew, out);
@@ -995,6 +1056,9 @@ impl Process {
         let done = match (job, outcome) {
             (Job::Write(batch, _), _) => {
                 self.batches -= 1;
+                if self.told_early {
+                    return;
+                }
                 self.logged_since_snapshot += batch.len() as u64;
                 let last = batch.last().expect("a batch has entries");
                 drop(batch);
@@ -1010,19 +1074,24 @@ impl Process {
     }
 
     /// Hands the batch formed so far to the log.
-    fn submit(&mut self, out: &mut Outside) -> bool {
+    fn submit(&mut self, now: Now, out: &mut Outside) -> bool {
         if self.batches > 0 {
             return false;
         }
-        self.submit_now(out)
+        self.submit_now(now, out)
     }
 
-    fn submit_now(&mut self, out: &mut Outside) -> bool {
+    fn submit_now(&mut self, now: Now, out: &mut Outside) -> bool {
         let Some(batch) = self.member.take_batch() else { return false };
         let hashes =
             batch.iter().map(|(zxid, payload)| out.evidence.logged(self.at, zxid, payload)).collect();
         self.batches += 1;
+        let last = batch.last().expect("a batch has entries");
         self.jobs.push_back(Job::Write(batch, hashes));
+        if out.plant == Some(Plant::EarlyPersisted) {
+            self.told_early = true;
+            self.member.on_persisted(last, now);
+        }
         true
     }
 
@@ -1033,6 +1102,7 @@ impl Process {
         incarnation: u64,
         disk: &MemDisk,
         dirs: &Dirs,
+        now: Now,
         out: &mut Outside,
     ) -> bool {
         let at = self.at;
@@ -1057,8 +1127,13 @@ impl Process {
             Order::Listen(is_open) => self.listens = is_open,
             Order::Halt(_) => return false,
             Order::Disk(job) => {
-                while self.submit_now(out) {}
+                while self.submit_now(now, out) {}
                 match job {
+                    DiskJob::StoreEpoch(file, epoch)
+                        if out.plant == Some(Plant::EpochFirst) && !self.busy =>
+                    {
+                        self.jobs.push_front(Job::StoreEpoch(file, epoch));
+                    }
                     DiskJob::StoreEpoch(file, epoch) => self.jobs.push_back(Job::StoreEpoch(file, epoch)),
                     DiskJob::Truncate { to, reload } => self.jobs.push_back(Job::Truncate { to, reload }),
                     DiskJob::Install => {
@@ -1099,8 +1174,7 @@ impl Process {
             let sent: Vec<u8> = bytes.drain(..room).collect();
             let all = bytes.is_empty();
             if let Some(tap) = self.taps.get_mut(&key) {
-                tap.extend_from_slice(&sent);
-                look_at_acks(self.at, tap, out);
+                out.overhear(self.at, key, side, tap, &sent);
             }
             out.send(key, side, sent);
             if !all {
@@ -1184,19 +1258,6 @@ impl Process {
     pub fn on_log_read(&mut self, link: LinkId, piece: Option<Vec<(Zxid, Vec<u8>)>>, now: Now) {
         self.member.on_disk(Done::LogRead { link, piece }, now);
     }
-}
-
-/// Looks for ACKs in what a learner sends.
-fn look_at_acks(at: usize, tap: &mut Vec<u8>, out: &mut Outside) {
-    let mut taken = 0;
-    while let Ok(Some(length)) = packet_length(&tap[taken..], 1 << 22) {
-        let packet = LearnerPacket::decode(&mut Reader::new(&tap[taken..taken + length]));
-        taken += length;
-        if let Ok(packet) = packet {
-            out.on_learner_packet(at, &packet);
-        }
-    }
-    tap.drain(..taken);
 }
 
 /// Reads a piece of the log as the server's reader does.

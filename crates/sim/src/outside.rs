@@ -5,8 +5,8 @@ use core::fmt;
 use std::collections::BinaryHeap;
 
 use member::ensemble::LinkId;
+use proto::Zxid;
 use proto::quorum::LearnerPacket;
-use proto::{Epoch, Zxid};
 
 use crate::evidence::Evidence;
 use crate::invariants::Seen;
@@ -14,6 +14,7 @@ use crate::net::{Class, Host, Key, Net, Side};
 use crate::rng::Rng;
 use crate::setup::sid;
 use crate::trace::Trace;
+use crate::wire::{self, Tap};
 
 /// Who dialed.
 #[derive(Clone, Copy, Debug)]
@@ -121,15 +122,43 @@ pub enum Event {
     Fault,
 }
 
-/// A bug planted in the driver, which the invariants have to find.
+/// A bug planted in the driver, which the general workload has to find: the mistakes of Java's history that are not the
+/// protocol's but those of who carries it out (reliability.md §5).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Plant {
-    /// Epochs are said to be stored and are not.
+    /// Epochs are said to be stored and are not (ZOOKEEPER-335).
     ForgetEpoch,
-    /// A batch is said to be durable before it is written.
+    /// currentEpoch is stored before the history in front of it (ZOOKEEPER-4643, ZOOKEEPER-4646).
+    EpochFirst,
+    /// A batch is said to be durable before it is written (ZOOKEEPER-4785).
     EarlyPersisted,
     /// A batch is said to be durable and never written.
     NeverWritten,
+    /// A batch is written and not synced (ZOOKEEPER-2872).
+    NeverSynced,
+    /// A log that fails is written on (ZOOKEEPER-2247).
+    ErrorIgnored,
+    /// A truncation does nothing (ZOOKEEPER-3701).
+    TruncateIgnored,
+    /// The tree keeps what a truncation took from the log (ZOOKEEPER-2845, ZOOKEEPER-4712).
+    TreeKept,
+    /// A snapshot of a leader is never stored (ZOOKEEPER-3104, ZOOKEEPER-3642).
+    NeverInstalled,
+}
+
+impl Plant {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::ForgetEpoch,
+        Self::EpochFirst,
+        Self::EarlyPersisted,
+        Self::NeverWritten,
+        Self::NeverSynced,
+        Self::ErrorIgnored,
+        Self::TruncateIgnored,
+        Self::TreeKept,
+        Self::NeverInstalled,
+    ];
 }
 
 struct Due {
@@ -284,15 +313,36 @@ impl Outside {
         }
     }
 
-    /// What a learner sends to its leader.
-    pub fn on_learner_packet(&mut self, at: usize, packet: &LearnerPacket<'_>) {
-        self.line(format_args!("{} -> leader {}", at + 1, packet.name()));
-        let LearnerPacket::Ack { zxid } = *packet else { return };
+    /// What a member says on the quorum port.
+    pub fn overhear(&mut self, at: usize, key: Key, side: Side, tap: &mut Tap, bytes: &[u8]) {
+        let reads = self.trace.is_read();
+        let (caller, called) = self.net.hosts(key).unwrap_or_default();
+        let to = if side == Side::Caller { called } else { caller };
+        let mut lines = Vec::new();
+        let mut acks = Vec::new();
+        match side {
+            Side::Caller => tap.learner(bytes, |packet| {
+                if let LearnerPacket::Ack { zxid } = *packet {
+                    acks.push(zxid);
+                }
+                lines.extend(reads.then(|| wire::show_learner(packet)).flatten());
+            }),
+            Side::Called => tap.leader(bytes, |packet| lines.extend(wire::show_leader(packet))),
+        }
+        for zxid in acks {
+            self.on_ack(at, zxid);
+        }
+        for line in lines {
+            self.line(format_args!("{} -> {}  {line}", at + 1, to + 1));
+        }
+    }
+
+    fn on_ack(&mut self, at: usize, zxid: Zxid) {
         let durable = &self.evidence.durable[at];
         let is_durable = if zxid.counter() == 0 {
             durable.current >= zxid.epoch()
         } else {
-            durable.last() >= zxid && durable.current >= Epoch(zxid.epoch().0)
+            durable.last() >= zxid && durable.current >= zxid.epoch()
         };
         self.evidence.see(&Seen::Acknowledged { sid: sid(at), zxid, is_durable });
     }
