@@ -5,9 +5,9 @@ use anyhow::Result;
 use crate::run::{cargo, run, say};
 use crate::summary::Summary;
 use crate::test::unit_tests;
-use crate::{arrows, fuzz, licences};
+use crate::{arrows, fuzz, licences, sim};
 
-/// Formatting, arrows, licences, lints, documentation, unit tests, the fuzzer's seeds; the quick ones first.
+/// Formatting, arrows, licences, lints, documentation, unit tests, the fuzzer's seeds, a short simulation; the quick ones first.
 ///
 /// # Errors
 /// At the first that does not hold.
@@ -22,5 +22,6 @@ pub(crate) fn check() -> Result<()> {
     let mut summary = Summary::default();
     unit_tests(&mut summary)?;
     fuzz::seeds(&mut summary)?;
+    sim::short(&mut summary)?;
     summary.close()
 }

@@ -10,6 +10,7 @@ mod fuzz;
 mod licences;
 mod run;
 mod setup;
+mod sim;
 mod soak;
 mod summary;
 mod test;
@@ -23,13 +24,15 @@ const USAGE: &str = "\
 cargo xtask COMMAND
 
   setup                       install what the compatibility lanes need, below target/compat
-  check                       formatting, lints, documentation, crate arrows, licences, unit tests, fuzz seeds
-  test                        everything CI runs: setup, release build, unit tests, fuzz seeds, all lanes
+  check                       formatting, lints, documentation, crate arrows, licences, unit tests, fuzz seeds, a short simulation
+  test                        everything CI runs: setup, release build, unit tests, fuzz seeds, simulation, all lanes
   compat [--lane NAME]...     setup, release build, and the named lanes (all without --lane)
          [--target T]         oxkeeper (default), apache, or a release such as apache-3.8.6
          [--rounds N]         crashes of the kill9 lane, scripts of the differential lane, long forms of mixed and faults
   soak [--hours N]            the lanes that crash, cut and mix, in their long form, for N hours (default 1)
   fuzz [--seconds N]          run each fuzz target for N seconds (default 600), two at a time
+  sim [--seeds N] [--from S]  simulate ensembles from seeds; --seconds T: for so long; --seed S --trace: one, line by line;
+                              --plants: find every planted bug; --script FILE: a scenario
   bench --against apache      compare speed and memory with Apache, write bench/RESULTS.md (--ensemble: three members, bench/ENSEMBLE.md)
 ";
 
@@ -58,6 +61,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         ("compat", rest) => compat::compat(rest),
         ("soak", rest) => soak::soak(rest),
         ("fuzz", rest) => fuzz::fuzz(rest),
+        ("sim", rest) => sim::sim(rest),
         ("bench", rest) => bench::bench(rest),
         _ => bail!("`{}` is no command\n\n{USAGE}", words.join(" ")),
     }

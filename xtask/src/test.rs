@@ -5,12 +5,12 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::compat::{Options, build, run_lanes};
-use crate::fuzz;
 use crate::run::{cargo, run_and_read, succeeds};
 use crate::setup::setup;
 use crate::summary::{Summary, numbers};
+use crate::{fuzz, sim};
 
-/// Setup, release build, unit tests, the fuzzer's seeds, and every lane against this server; at the end what each came to.
+/// Setup, release build, unit tests, the fuzzer's seeds, the simulation, and every lane against this server; at the end what each came to.
 ///
 /// # Errors
 /// When a step breaks or any check fails. A failing unit test does not hide what the lanes find.
@@ -20,6 +20,7 @@ pub(crate) fn test() -> Result<()> {
     let mut summary = Summary::default();
     unit_tests(&mut summary)?;
     fuzz::seeds(&mut summary)?;
+    sim::long(&mut summary)?;
     run_lanes(&Options::default(), &mut summary)?;
     summary.close()
 }

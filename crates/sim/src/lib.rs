@@ -11,6 +11,7 @@ pub mod model;
 pub mod net;
 pub mod outside;
 pub mod rng;
+pub mod scenario;
 pub mod setup;
 pub mod swarm;
 pub mod trace;

@@ -939,7 +939,14 @@ impl Machine {
                 Observation::TreeDiffers { zxid } => {
                     out.evidence.fail(Broken(format!("the tree of member {} differs at {zxid} (M1)", sid.0)));
                 }
-                other => out.line(format_args!("member {}: {other:?}", sid.0)),
+                Observation::Serving { .. }
+                | Observation::Resigned(_)
+                | Observation::LeaderLost { .. }
+                | Observation::Synchronizing { .. }
+                | Observation::Expelled { .. }
+                | Observation::SnapshotReceived { .. } => {
+                    out.line(format_args!("member {}: {observation:?}", sid.0));
+                }
             }
         }
         let was_live = std::mem::replace(&mut process.is_live, is_live);

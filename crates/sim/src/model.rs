@@ -144,10 +144,7 @@ impl Model {
             return broken(format!("{zxid} is committed with {} in its header", header.zxid));
         }
         self.last = zxid;
-        let error = match &entry.txn {
-            Txn::Error(error) => Some(error.err),
-            _ => None,
-        };
+        let error = if let Txn::Error(error) = &entry.txn { Some(error.err) } else { None };
         self.done.insert(zxid, Done { session: header.session, cxid: header.cxid, error });
         let is_asked = header.cxid > 0;
         if is_asked && let Some(first) = self.by_request.insert((header.session, header.cxid), zxid) {

@@ -184,8 +184,7 @@ fn draw_setup(rng: &mut Rng) -> Setup {
 pub fn run(order: Order) -> Report {
     let mut rng = Rng::new(order.seed);
     let setup = draw_setup(&mut rng);
-    let mut net = NetOptions::default();
-    net.delay_max_us = [300, 2000, 20_000][rng.index(3)];
+    let net = NetOptions { delay_max_us: [300, 2000, 20_000][rng.index(3)], ..NetOptions::default() };
     let mut world = World::new(setup, net, rng.draw(), order.prints);
     world.out.plant = order.plant;
     for machine in &mut world.machines {

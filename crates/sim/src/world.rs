@@ -171,7 +171,9 @@ impl World {
     fn read(&mut self, host: Host, key: Key) {
         if let Some(machine) = self.machines.get_mut(host) {
             machine.on_readable(key, &mut self.out);
-        } else if let Some(client) = self.clients.get_mut(host - crate::setup::CLIENTS) {
+        } else if let Some(client) =
+            host.checked_sub(crate::setup::CLIENTS).and_then(|at| self.clients.get_mut(at))
+        {
             client.on_readable(key, &mut self.out);
         }
     }

@@ -12,6 +12,7 @@ use sim::swarm::{self, Order, Report};
 const USAGE: &str = "\
 sim [--seeds N] [--from S] [--seconds T] [--chaos C] [--threads K]   runs seeds S.. until N are done or T seconds have gone by
 sim --seed S [--trace] [--chaos C]                                   runs one seed; with --trace one line per state change
+sim --script FILE                                                    runs a scenario and prints what is seen
 sim --plants [--seeds N] [--chaos C]                                 plants each bug and looks for it in at most N seeds
 ";
 
@@ -64,6 +65,19 @@ fn words() -> Result<Words, String> {
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
 fn main() -> ExitCode {
+    if let Some(file) = std::env::args().skip_while(|word| word != "--script").nth(1) {
+        let script = std::fs::read_to_string(&file).map_err(|error| error.to_string());
+        return match script.and_then(|script| sim::scenario::run(&script)) {
+            Ok(text) => {
+                println!("{text}");
+                ExitCode::SUCCESS
+            }
+            Err(text) => {
+                eprintln!("{text}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let words = match words() {
         Ok(words) => words,
         Err(text) => {
@@ -113,22 +127,24 @@ fn main() -> ExitCode {
 #[expect(clippy::print_stdout, reason = "a command line program")]
 fn plants(words: &Words) -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
-    let mut survived = false;
+    let (mut killed, mut survived) = (0, 0);
     for plant in Plant::ALL {
         let seeds = words.from..words.from + words.seeds;
         let found =
             seeds.map(|seed| run(words, seed, false, Some(plant))).find(|report| report.broken.is_some());
         match found {
             Some(report) => {
-                println!("{plant:?}: seed {}: {}", report.seed, report.broken.unwrap_or_default())
+                killed += 1;
+                println!("{plant:?}: seed {}: {}", report.seed, report.broken.unwrap_or_default());
             }
             None => {
+                survived += 1;
                 println!("{plant:?}: not found in {} seeds", words.seeds);
-                survived = true;
             }
         }
     }
-    if survived { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    println!("planted bugs: {killed} passed, {survived} failed");
+    if survived > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// A panic of a member or an assertion in it is a broken promise like any other.
@@ -177,9 +193,9 @@ impl Total {
         let speed = simulated.as_secs_f64() / elapsed.as_secs_f64().max(0.001);
         let kinds: Vec<String> = self.kinds.iter().map(|(kind, seeds)| format!("{kind} {seeds}")).collect();
         format!(
-            "{} seeds, {} broken, {hours:.1} simulated hours in {:.1} s ({speed:.0} simulated seconds per second), \
+            "sim: {} passed, {} failed; {hours:.1} simulated hours in {:.1} s ({speed:.0} simulated seconds per second), \
              {} steps, {} faults, {} roles begun, {} transactions, {} requests answered\nseeds that hit: {}",
-            self.seeds,
+            self.seeds - self.broken,
             self.broken,
             elapsed.as_secs_f64(),
             self.events,

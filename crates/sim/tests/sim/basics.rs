@@ -22,7 +22,7 @@ fn run(seed: u64, prints: bool) -> u64 {
     assert_eq!(world.broken(), None);
     let before = world.out.evidence.shown();
     assert!(before > 50, "only {before} transactions");
-    let leader = world.leader().unwrap();
+    let leader = world.leader().expect("somebody leads");
     world.machines[leader].kill(false, &mut world.out);
     assert!(
         world.run_until_holds(9 * SECOND, |world| world.leader().is_some_and(|now| now != leader)),

@@ -1,3 +1,5 @@
 //! Whole ensembles, from first principles.
 
 mod basics;
+mod runs;
+mod scenarios;
