@@ -400,8 +400,9 @@ impl Machine {
         let lacks = durable.entries.iter().find(|(zxid, hash)| !found(*zxid, *hash)).map(|(zxid, _)| *zxid);
         let lacks = lacks.or((durable.base > last).then_some(durable.base));
         let epochs_kept = accepted >= durable.accepted && current >= durable.current;
-        durable.entries.retain(|(zxid, _)| *zxid <= whole_from);
-        durable.entries.extend_from_slice(entries);
+        // Up to there a snapshot has everything, also what the log had lost or never had.
+        durable.base = whole_from;
+        durable.entries = entries.to_vec();
         if durable.last() < last {
             durable.install(last);
         }
