@@ -2,12 +2,13 @@
 //!
 //! Source: `org.apache.zookeeper.ZooKeeperMain`.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{AddressError, Client, ConnectString, Settings};
+use client::{AddressError, Client, ConnectString, Event, Settings};
 
 use crate::answer::Answer;
 use crate::commands::{self, Input};
@@ -25,9 +26,9 @@ const HISTORY_SHOWN: usize = 10;
 
 /// What a session needs to be opened.
 #[derive(Clone, Debug)]
-pub(crate) struct Wishes {
+struct Wishes {
     timeout: String,
-    pub(crate) read_only: bool,
+    read_only: bool,
     waits: bool,
     configuration: Configuration,
 }
@@ -35,9 +36,11 @@ pub(crate) struct Wishes {
 /// The shell.
 pub(crate) struct Shell {
     pub(crate) console: Arc<Console>,
-    pub(crate) wishes: Wishes,
+    wishes: Wishes,
     host: String,
     client: Rc<Client>,
+    /// What `addauth` has added to the session.
+    identities: RefCell<Vec<(String, Option<Vec<u8>>)>>,
     history: Vec<String>,
     exit_code: i32,
     /// Whether a person sits before it, whom one mistake does not throw out.
@@ -59,8 +62,10 @@ impl Shell {
             configuration,
         };
         let host = invocation.server.clone();
-        let client = Rc::new(connect(&wishes, &host, &console)?);
-        Ok(Self { console, wishes, host, client, history: Vec::new(), exit_code: 0, is_terminal })
+        let told = Arc::clone(&console);
+        let client = Rc::new(connect(&wishes, &host, move |event| told.event(&event))?);
+        let identities = RefCell::default();
+        Ok(Self { console, wishes, host, client, identities, history: Vec::new(), exit_code: 0, is_terminal })
     }
 
     /// The session.
@@ -71,6 +76,21 @@ impl Shell {
     /// The same for somebody who needs it between commands.
     pub(crate) fn shared_client(&self) -> Rc<Client> {
         Rc::clone(&self.client)
+    }
+
+    /// Adds an identity to the session.
+    pub(crate) fn authenticate(&self, scheme: &str, credential: Option<&[u8]>) {
+        self.client.authenticate(scheme, credential);
+        self.identities.borrow_mut().push((scheme.to_owned(), credential.map(<[u8]>::to_vec)));
+    }
+
+    /// A session on another server, with the identities of this one. Its events are nobody's concern.
+    pub(crate) fn open_other(&self, server: &str) -> Result<Client, Trouble> {
+        let other = connect(&self.wishes, server, |_| {})?;
+        for (scheme, credential) in self.identities.borrow().iter() {
+            other.authenticate(scheme, credential.as_deref());
+        }
+        Ok(other)
     }
 
     /// The exit code of the last command.
@@ -208,7 +228,9 @@ impl Shell {
             self.close();
         }
         server.clone_into(&mut self.host);
-        self.client = Rc::new(connect(&self.wishes, server, &self.console)?);
+        let told = Arc::clone(&self.console);
+        self.client = Rc::new(connect(&self.wishes, server, move |event| told.event(&event))?);
+        self.identities.borrow_mut().clear();
         Ok(())
     }
 }
@@ -231,7 +253,11 @@ fn decode(text: &str) -> Option<i32> {
 }
 
 /// Opens a session, and waits for it when that is wished for. Source: `ZooKeeperMain#connectToZK`.
-pub(crate) fn connect(wishes: &Wishes, server: &str, console: &Arc<Console>) -> Result<Client, Trouble> {
+fn connect(
+    wishes: &Wishes,
+    server: &str,
+    observer: impl FnMut(Event) + Send + 'static,
+) -> Result<Client, Trouble> {
     let to = ConnectString::parse(server).map_err(|error| {
         let exception = match &error {
             AddressError::Port(text) => format!("NumberFormatException: {}", no_number(text)),
@@ -252,8 +278,7 @@ pub(crate) fn connect(wishes: &Wishes, server: &str, console: &Arc<Console>) -> 
     settings.timeout = timeout;
     settings.read_only = wishes.read_only;
     settings.keeps_watches = wishes.configuration.keeps_watches();
-    let told = Arc::clone(console);
-    let client = Client::open(&to, settings, request_timeout, move |event| told.event(&event))
+    let client = Client::open(&to, settings, request_timeout, observer)
         .map_err(|error| Trouble::told(format!("cannot start a session: {error}")))?;
     if wishes.waits && !client.wait_connected(timeout, false) {
         client.close(CLOSE_TIME_MAX);

@@ -15,6 +15,7 @@ mod chance;
 mod chroot;
 #[cfg(feature = "driver")]
 mod driver;
+mod effect;
 mod event;
 mod failure;
 mod path;
@@ -28,10 +29,11 @@ pub use address::{AddressError, ConnectString, Server};
 pub use chroot::Chroot;
 #[cfg(feature = "driver")]
 pub use driver::{Client, Interrupter, Ticket, Tickets};
+pub use effect::{Effect, State};
 pub use event::{Event, EventType, KeeperState};
 pub use failure::Failure;
 pub use path::{PathError, check_path};
 pub use reply::Reply;
 pub use request::{CreateMode, Request, WatchKind};
-pub use session::{Effect, Session, State};
+pub use session::Session;
 pub use settings::Settings;

@@ -15,7 +15,7 @@ use proto::{
 use crate::chance::Chance;
 use crate::request::WatchChange;
 use crate::watches::Watches;
-use crate::{Event, EventType, Failure, KeeperState, Reply, Request, Settings};
+use crate::{Effect, Event, EventType, Failure, KeeperState, Reply, Request, Settings, State};
 
 /// The xid of every authentication, and of its answer.
 const XID_AUTH: Xid = Xid(-4);
@@ -29,56 +29,6 @@ const ROUND_PAUSE: Duration = Duration::from_secs(1);
 const PING_AFTER_MAX: Duration = Duration::from_secs(10);
 /// How often a client of a read-only server looks for a better one: at first, and at last.
 const PROBE_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
-
-/// How the session stands. Displays as Java's `ZooKeeper.States`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum State {
-    /// On the way to a server.
-    Connecting,
-    /// Served.
-    Connected,
-    /// Served by a server without a quorum.
-    ConnectedReadOnly,
-    /// Over, by this client's wish or the servers'.
-    Closed,
-    /// Over, since an authentication was refused.
-    AuthFailed,
-}
-
-impl State {
-    /// Whether the session may still be served.
-    #[must_use]
-    pub fn is_alive(self) -> bool {
-        !matches!(self, Self::Closed | Self::AuthFailed)
-    }
-
-    /// The name in Java's prompt.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Connecting => "CONNECTING",
-            Self::Connected => "CONNECTED",
-            Self::ConnectedReadOnly => "CONNECTEDREADONLY",
-            Self::Closed => "CLOSED",
-            Self::AuthFailed => "AUTH_FAILED",
-        }
-    }
-}
-
-/// What the driver has to do or to tell.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Effect {
-    /// Open a connection to the server at this place of the list; ends in `on_dialed` or `on_link_lost`.
-    Dial(usize),
-    /// Drop the connection, or the dialling; nothing more is to be heard of it.
-    HangUp,
-    /// Ask this server `isro` aside, and tell `on_probe` if it is `rw`.
-    Probe(usize),
-    /// Tell the user.
-    Tell(Event),
-    /// The end of the request that was submitted with this ticket. They come in the order of submission.
-    Answer(u64, Result<Reply, Failure>),
-}
 
 /// Where the connection stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

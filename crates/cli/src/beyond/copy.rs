@@ -8,7 +8,7 @@ use super::write::{Wish, Writer};
 use crate::answer::Answer;
 use crate::commands::Input;
 use crate::console::Look;
-use crate::shell::{Shell, connect};
+use crate::shell::{CLOSE_TIME_MAX, Shell};
 use crate::trouble::Trouble;
 use crate::walk::{Visit, join, walk};
 
@@ -48,7 +48,7 @@ pub(crate) fn copy(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
     check_path(from)?;
     check_path(to)?;
     let is_whole = input.parsed.has("r");
-    let other = input.parsed.value("server").map(|server| connect(&shell.wishes, server, &shell.console));
+    let other = input.parsed.value("server").map(|server| shell.open_other(server));
     let other = other.transpose()?;
     let target = other.as_ref().unwrap_or(shell.client());
     if other.is_none() && is_whole && is_within(to, from) {
@@ -65,7 +65,7 @@ pub(crate) fn copy(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
     })?;
     writer.finish()?;
     if let Some(other) = &other {
-        other.close(crate::shell::CLOSE_TIME_MAX);
+        other.close(CLOSE_TIME_MAX);
     }
     report(shell, writer.created, writer.overwritten, left_out);
     Ok(Answer::Silent)

@@ -10,7 +10,7 @@ use super::copy::{everything, moved};
 use crate::answer::Answer;
 use crate::commands::Input;
 use crate::console::Look;
-use crate::shell::{CLOSE_TIME_MAX, Shell, connect};
+use crate::shell::{CLOSE_TIME_MAX, Shell};
 use crate::trouble::Trouble;
 use crate::walk::{Visit, Walk};
 
@@ -20,7 +20,7 @@ pub(crate) fn diff(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
     let right = input.arg_if_any(2).unwrap_or(left);
     check_path(left)?;
     check_path(right)?;
-    let other = input.parsed.value("server").map(|server| connect(&shell.wishes, server, &shell.console));
+    let other = input.parsed.value("server").map(|server| shell.open_other(server));
     let other = other.transpose()?;
     let count = compare(shell, (shell.client(), left), (other.as_ref().unwrap_or(shell.client()), right))?;
     if let Some(other) = other {

@@ -58,6 +58,6 @@ pub(crate) fn set_acl(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
 /// `addauth`.
 pub(crate) fn add_auth(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
     let scheme = input.arg(1)?;
-    shell.client().authenticate(scheme, input.arg_if_any(2).map(str::as_bytes));
+    shell.authenticate(scheme, input.arg_if_any(2).map(str::as_bytes));
     Ok(Answer::Silent)
 }

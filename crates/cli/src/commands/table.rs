@@ -210,7 +210,10 @@ pub(crate) static COMMANDS: &[Command] = &[
             value("server", "The target is on this server"),
         ],
         run: beyond::copy,
-        ours: Some("A copy with data and access control lists; ephemeral znodes are left out"),
+        ours: Some(
+            "A copy with data and access control lists; without ephemeral znodes, and without what no client can see: \
+                    that a znode is a container or has a time to live",
+        ),
         ..PLAIN
     },
     Command {
@@ -218,7 +221,7 @@ pub(crate) static COMMANDS: &[Command] = &[
         usage: "[-f file] path",
         options: &[value("f", "Write to this file")],
         run: beyond::export,
-        ours: Some("The subtree as lines of JSON, with access control lists"),
+        ours: Some("The subtree as lines of JSON, with access control lists; see cp for what is not in it"),
         ..PLAIN
     },
     Command {
