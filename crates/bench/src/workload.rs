@@ -276,7 +276,7 @@ const fn line(
     Workload { id, what, steps, conns: shape.0, depth: shape.1, tree, via: Via::All, limit, bars }
 }
 
-/// As [`line`], for three members with the small tree.
+/// As [`line()`], for three members with the small tree.
 const fn ensemble(
     id: &'static str,
     what: &'static str,
