@@ -1,6 +1,6 @@
 //! What is printed: answers, errors and events, as text or as JSON.
 
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, MutexGuard};
@@ -33,11 +33,21 @@ pub(crate) struct Console {
     /// Prints above the line being edited, while there is one.
     printer: Mutex<Option<Box<dyn ExternalPrinter + Send>>>,
     tells_watches: AtomicBool,
+    progress: Shown,
     /// Who gets events instead of the reader, while somebody does.
     follower: Mutex<Option<Sender<Event>>>,
 }
 
 const HELD: &str = "nobody panics while printing";
+
+/// The line that says how far long work has come.
+#[derive(Default)]
+struct Shown {
+    /// Whether it stands on the terminal.
+    stands: AtomicBool,
+    /// Whether something was printed since somebody last wanted to show it.
+    is_unwanted: AtomicBool,
+}
 
 impl Console {
     pub(crate) fn new(look: Look) -> Self {
@@ -46,6 +56,7 @@ impl Console {
             out: Mutex::new(BufWriter::with_capacity(BUFFER_BYTES, io::stdout())),
             printer: Mutex::new(None),
             tells_watches: AtomicBool::new(true),
+            progress: Shown::default(),
             follower: Mutex::new(None),
         }
     }
@@ -71,7 +82,30 @@ impl Console {
     }
 
     fn out(&self) -> MutexGuard<'_, BufWriter<Stdout>> {
+        self.progress.is_unwanted.store(true, Ordering::Relaxed);
+        self.clear_progress();
         self.out.lock().expect(HELD)
+    }
+
+    /// Says how far long work has come, on standard error. Only where a person sees it, and not among lines that come one after the
+    /// other anyway.
+    pub(crate) fn show_progress(&self, text: &str) {
+        if !io::stderr().is_terminal() {
+            return;
+        }
+        if io::stdout().is_terminal() && self.progress.is_unwanted.swap(false, Ordering::Relaxed) {
+            hold(self.out.lock().expect(HELD).flush());
+            return;
+        }
+        self.progress.stands.store(true, Ordering::Relaxed);
+        let _ = write!(io::stderr(), "\r{text}\x1b[K");
+    }
+
+    /// Takes it away again.
+    pub(crate) fn clear_progress(&self) {
+        if self.progress.stands.swap(false, Ordering::Relaxed) {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
     }
 
     /// Prints to standard output as it is.
@@ -123,7 +157,8 @@ impl Console {
 
     /// Writes what was collected.
     pub(crate) fn flush(&self) {
-        hold(self.out().flush());
+        self.clear_progress();
+        hold(self.out.lock().expect(HELD).flush());
     }
 
     /// Prints the answer to a command.

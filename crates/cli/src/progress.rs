@@ -1,7 +1,8 @@
 //! How far long work has come, for a person who waits for it.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
 use std::time::{Duration, Instant};
+
+use crate::console::Console;
 
 /// Work shorter than this shows nothing.
 const QUIET: Duration = Duration::from_secs(1);
@@ -10,37 +11,38 @@ const STEPS: u64 = 2048;
 /// Between two showings.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// A count of steps on standard error. Only where a person sees it and it does not stand between the lines of the answer.
-pub(crate) struct Progress {
+/// A count of steps.
+pub(crate) struct Progress<'a> {
+    console: &'a Console,
+    what: &'static str,
     steps: u64,
-    show_at: Option<Instant>,
-    is_shown: bool,
+    show_at: Instant,
 }
 
-impl Progress {
-    pub(crate) fn new() -> Self {
-        let is_seen = stderr().is_terminal() && !stdout().is_terminal();
-        Self { steps: 0, show_at: is_seen.then(|| Instant::now() + QUIET), is_shown: false }
+impl<'a> Progress<'a> {
+    /// * `what`: what is counted.
+    pub(crate) fn new(console: &'a Console, what: &'static str) -> Self {
+        Self { console, what, steps: 0, show_at: Instant::now() + QUIET }
     }
 
-    /// One znode more.
+    /// One more.
     pub(crate) fn step(&mut self) {
-        self.steps += 1;
-        if !self.steps.is_multiple_of(STEPS) {
-            return;
+        self.add(1);
+    }
+
+    /// So many more.
+    pub(crate) fn add(&mut self, steps: u64) {
+        let before = self.steps / STEPS;
+        self.steps += steps;
+        if self.steps / STEPS > before && Instant::now() >= self.show_at {
+            self.show_at = Instant::now() + AGAIN;
+            self.console.show_progress(&format!("{} {}", self.steps, self.what));
         }
-        let Some(show_at) = self.show_at.filter(|&show_at| Instant::now() >= show_at) else { return };
-        self.is_shown = true;
-        self.show_at = Some(show_at.max(Instant::now()) + AGAIN);
-        // Without a standard error there is nobody to tell.
-        let _ = write!(stderr(), "\r{} znodes ", self.steps);
     }
 }
 
-impl Drop for Progress {
+impl Drop for Progress<'_> {
     fn drop(&mut self) {
-        if self.is_shown {
-            let _ = write!(stderr(), "\r\x1b[K");
-        }
+        self.console.clear_progress();
     }
 }

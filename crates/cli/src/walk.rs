@@ -6,7 +6,9 @@
 use client::{Client, Failure, Reply, Request, Ticket};
 use proto::Code;
 
+use crate::console::Console;
 use crate::progress::Progress;
+use crate::shell::Shell;
 use crate::trouble::Trouble;
 
 /// How many znodes are asked for ahead of their visit: at first, at last, and where their answers are large.
@@ -63,12 +65,12 @@ struct Next {
 /// # Errors
 /// What `visit` ends with, or that the person does not want to wait any longer.
 pub(crate) fn walk(
-    client: &Client,
+    shell: &Shell,
     root: &str,
     requests: impl Fn(&str) -> Vec<Request>,
     mut visit: impl FnMut(Visit<'_>) -> Result<Vec<String>, Trouble>,
 ) -> Result<(), Trouble> {
-    let mut walk = Walk::new(client, root, requests);
+    let mut walk = Walk::new(&shell.console, shell.client(), root, requests);
     while let Some((path, depth, answers)) = walk.next()? {
         let names = visit(Visit { path: &path, depth, answers })?;
         walk.descend(&path, depth, &names);
@@ -88,11 +90,11 @@ pub(crate) struct Walk<'a, R> {
     ahead: usize,
     /// Bytes of the largest answers lately.
     answer_bytes: usize,
-    progress: Progress,
+    progress: Progress<'a>,
 }
 
 impl<'a, R: Fn(&str) -> Vec<Request>> Walk<'a, R> {
-    pub(crate) fn new(client: &'a Client, root: &str, requests: R) -> Self {
+    pub(crate) fn new(console: &'a Console, client: &'a Client, root: &str, requests: R) -> Self {
         let root = Next { path: root.to_owned(), depth: 0, tickets: Vec::new() };
         Self {
             client,
@@ -101,7 +103,7 @@ impl<'a, R: Fn(&str) -> Vec<Request>> Walk<'a, R> {
             asked_ahead: 0,
             ahead: AHEAD.first,
             answer_bytes: 0,
-            progress: Progress::new(),
+            progress: Progress::new(console, "znodes seen"),
         }
     }
 

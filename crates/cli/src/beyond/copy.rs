@@ -54,9 +54,9 @@ pub(crate) fn copy(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
     if other.is_none() && is_whole && is_within(to, from) {
         return Err(Trouble::told(format!("{to} is in what is to be copied")));
     }
-    let mut writer = Writer::new(target, input.parsed.has("u"));
+    let mut writer = Writer::new(&shell.console, target, input.parsed.has("u"));
     let mut left_out = 0_u64;
-    walk(shell.client(), from, everything, |visit| {
+    walk(shell, from, everything, |visit| {
         match wish(&visit, moved(visit.path, from, to))? {
             Some(wish) => writer.put(wish)?,
             None => left_out += 1,

@@ -57,8 +57,8 @@ struct Content {
 }
 
 impl<'a, R: Fn(&str) -> Vec<Request>> Side<'a, R> {
-    fn new(client: &'a Client, root: &'a str, ask: R) -> Result<Self, Trouble> {
-        let mut side = Self { root, walk: Walk::new(client, root, ask), next: None };
+    fn new(shell: &'a Shell, client: &'a Client, root: &'a str, ask: R) -> Result<Self, Trouble> {
+        let mut side = Self { root, walk: Walk::new(&shell.console, client, root, ask), next: None };
         side.step()?;
         Ok(side)
     }
@@ -84,8 +84,8 @@ fn content(stop: &mut Stop) -> Result<Content, Trouble> {
 
 /// Goes through both at once, in the order they share, and gives how many differences there are.
 fn compare(shell: &Shell, left: (&Client, &str), right: (&Client, &str)) -> Result<u64, Trouble> {
-    let mut left = Side::new(left.0, left.1, everything)?;
-    let mut right = Side::new(right.0, right.1, everything)?;
+    let mut left = Side::new(shell, left.0, left.1, everything)?;
+    let mut right = Side::new(shell, right.0, right.1, everything)?;
     let mut count = 0;
     loop {
         let order = match (&left.next, &right.next) {

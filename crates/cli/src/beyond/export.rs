@@ -30,7 +30,7 @@ pub(crate) fn export(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
         }
     };
     let mut lists = Lists::default();
-    walk(shell.client(), root, everything, |visit| {
+    walk(shell, root, everything, |visit| {
         let line = exported(&visit, &moved(visit.path, root, "/"), &mut lists)?;
         match &mut file {
             None => shell.console.line(&line),
@@ -100,7 +100,7 @@ pub(crate) fn import(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
         "-" => Box::new(stdin().lock()),
         _ => Box::new(BufReader::new(File::open(name).map_err(told)?)),
     };
-    let mut writer = Writer::new(shell.client(), input.parsed.has("u"));
+    let mut writer = Writer::new(&shell.console, shell.client(), input.parsed.has("u"));
     let mut left_out = 0;
     for (number, line) in (1_u64..).zip(lines.lines()) {
         let line = line.map_err(told)?;

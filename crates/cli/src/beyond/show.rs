@@ -44,7 +44,7 @@ pub(crate) fn tree(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
     let depth_max = number(&input, "L")?;
     // How many of each level's znodes are still to come.
     let mut left: Vec<usize> = Vec::new();
-    walk(shell.client(), root, children, |visit| {
+    walk(shell, root, children, |visit| {
         let names = if is_within(visit.depth, depth_max) { visit.children(0)? } else { Vec::new() };
         left.truncate(visit.depth);
         if let Some(siblings) = left.last_mut() {
@@ -85,7 +85,7 @@ pub(crate) fn find(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
         }
         requests
     };
-    walk(shell.client(), root, ask, |visit| {
+    walk(shell, root, ask, |visit| {
         let stat = stat_of(&visit)?;
         let is_large = |larger| u64::try_from(stat.data_length).is_ok_and(|length| length > larger);
         let is_found = name.is_none_or(|pattern| matches(pattern, name_of(visit.path)))
@@ -148,7 +148,7 @@ pub(crate) fn disk_usage(shell: &Shell, input: Input) -> Result<Answer, Trouble>
     let depth_max = number(&input, "d")?.unwrap_or(1);
     // The znodes from the root to the one being visited.
     let mut open: Vec<Sum> = Vec::new();
-    walk(shell.client(), root, children, |visit| {
+    walk(shell, root, children, |visit| {
         while open.len() > visit.depth {
             close(shell, &mut open, depth_max);
         }

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use client::{Client, CreateMode, Failure, Request, Ticket};
 use proto::{AclList, Code};
 
+use crate::console::Console;
+use crate::progress::Progress;
 use crate::trouble::Trouble;
 
 /// How many requests are on their way at once.
@@ -27,13 +29,22 @@ pub(super) struct Writer<'a> {
     overwrites: bool,
     asked: VecDeque<(Ticket, Wish)>,
     asked_bytes: usize,
+    progress: Progress<'a>,
     pub(super) created: u64,
     pub(super) overwritten: u64,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(client: &'a Client, overwrites: bool) -> Self {
-        Self { client, overwrites, asked: VecDeque::new(), asked_bytes: 0, created: 0, overwritten: 0 }
+    pub(super) fn new(console: &'a Console, client: &'a Client, overwrites: bool) -> Self {
+        Self {
+            client,
+            overwrites,
+            asked: VecDeque::new(),
+            asked_bytes: 0,
+            progress: Progress::new(console, "znodes written"),
+            created: 0,
+            overwritten: 0,
+        }
     }
 
     /// Sends one more, and waits for earlier ones when there are too many.
@@ -62,6 +73,7 @@ impl<'a> Writer<'a> {
     fn take_answer(&mut self) -> Result<(), Trouble> {
         let Some((ticket, wish)) = self.asked.pop_front() else { return Ok(()) };
         self.asked_bytes -= size(&wish);
+        self.progress.step();
         match self.client.wait(ticket) {
             Ok(_) => self.created += 1,
             Err(Failure::Refused(Code::NodeExists)) if self.overwrites => {

@@ -36,7 +36,7 @@ pub(crate) fn set_acl(shell: &Shell, input: Input) -> Result<Answer, Trouble> {
     let client = shell.client();
     client.get_data(path, false).map_err(|failure| Trouble::request(failure, path))?;
     walk(
-        client,
+        shell,
         path,
         |path| vec![Request::set_acl(path, &acl, version), Request::get_children(path, false)],
         |visit| {

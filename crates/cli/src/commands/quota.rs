@@ -61,7 +61,7 @@ fn create_quota(shell: &Shell, path: &str, quota: &Limits) -> Result<(), Trouble
     if client.exists(path, false).map_err(wrapped(path))?.is_none() {
         return Err(Trouble::told(format!("{path} does not exist.")));
     }
-    refuse_below(client, path)?;
+    refuse_below(shell, path)?;
     refuse_above(client, path)?;
     let quota_path = make_parents(client, path)?;
     let (limits_path, stats_path) = (format!("{quota_path}/{LIMITS}"), format!("{quota_path}/{STATS}"));
@@ -124,15 +124,15 @@ fn make_parents(client: &Client, path: &str) -> Result<String, Trouble> {
 }
 
 /// Refuses a quota above another.
-fn refuse_below(client: &Client, path: &str) -> Result<(), Trouble> {
+fn refuse_below(shell: &Shell, path: &str) -> Result<(), Trouble> {
     let root = format!("{QUOTA_ROOT}{path}");
     check_path(&root)?;
-    match client.get_data(&root, false) {
+    match shell.client().get_data(&root, false) {
         Err(NO_NODE) => return Ok(()),
         other => other.map_err(wrapped(&root))?,
     };
     walk(
-        client,
+        shell,
         &root,
         |path| vec![Request::get_children(path, false)],
         |visit| {

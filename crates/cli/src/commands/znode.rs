@@ -12,6 +12,7 @@ use proto::{Acl, AclList, Code, DeleteRequest, MultiItem};
 use super::{Input, parse_acl};
 use crate::answer::{Answer, View};
 use crate::options::listed;
+use crate::progress::Progress;
 use crate::shell::Shell;
 use crate::trouble::{Trouble, keeper_message};
 use crate::walk::{join, sort, walk};
@@ -145,7 +146,9 @@ fn list_breadth_first(shell: &Shell, root: &str) -> Result<Vec<String>, Trouble>
     let mut tree = vec![root.to_owned()];
     let mut asked: VecDeque<Ticket> = VecDeque::new();
     let mut at = 0;
+    let mut progress = Progress::new(&shell.console, "znodes to delete");
     while at < tree.len() {
+        progress.step();
         let behind = at + asked.len();
         let more = tree[behind..].iter().take(LISTS_MAX.saturating_sub(asked.len()));
         if asked.len() < LISTS_MAX / 2 {
@@ -165,8 +168,9 @@ fn list_breadth_first(shell: &Shell, root: &str) -> Result<Vec<String>, Trouble>
 /// Deletes from the end of the list. `false` when a request failed: those behind it were not sent any more.
 fn delete_in_batches(shell: &Shell, tree: &mut Vec<String>, batch: usize) -> Result<bool, Trouble> {
     let client = shell.client();
-    let mut asked: VecDeque<Ticket> = VecDeque::new();
+    let mut asked: VecDeque<(Ticket, usize)> = VecDeque::new();
     let mut is_well = true;
+    let mut progress = Progress::new(&shell.console, "znodes deleted");
     while (is_well && !tree.is_empty()) || !asked.is_empty() {
         if is_well && !tree.is_empty() && asked.len() < BATCHES_MAX {
             let paths = tree.split_off(tree.len().saturating_sub(batch));
@@ -178,12 +182,12 @@ fn delete_in_batches(shell: &Shell, tree: &mut Vec<String>, batch: usize) -> Res
                     MultiItem::Delete(DeleteRequest { path, version: -1 })
                 })
                 .collect();
-            asked.push_back(client.submit(Request::multi(&items)));
+            asked.push_back((client.submit(Request::multi(&items)), paths.len()));
             continue;
         }
-        let Some(ticket) = asked.pop_front() else { break };
+        let Some((ticket, count)) = asked.pop_front() else { break };
         match client.wait(ticket).and_then(|reply| reply.multi()) {
-            Ok(()) => {}
+            Ok(()) => progress.add(u64::try_from(count).unwrap_or(0)),
             Err(Failure::Interrupted) => return Err(Trouble::Interrupted),
             Err(_) => is_well = false,
         }
@@ -261,7 +265,7 @@ fn ls_below(shell: &Shell, root: &str, watch: bool) -> Result<Answer, Trouble> {
     client.get_data(root, watch).map_err(|failure| Trouble::request(failure, root))?;
     shell.console.path_line(root);
     walk(
-        client,
+        shell,
         root,
         |path| vec![Request::get_children(path, watch)],
         |visit| {
