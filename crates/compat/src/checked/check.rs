@@ -7,6 +7,8 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use super::history::{History, Outcome, Record};
 use registers::Registers;
 
@@ -30,18 +32,27 @@ impl Findings {
     }
 }
 
+/// What may not be asked of this history.
+#[derive(Clone, Debug, Default)]
+pub struct Allowances {
+    /// Whether a session that was not abandoned may have expired, because nobody could serve it for long enough.
+    pub expiry: bool,
+    /// The members whose sync may show less than what was finished before it. A client of Apache's leader is answered from what the
+    /// leader has applied, while followers may have applied, and acknowledged, more.
+    /// Source: `CommitProcessor#needCommit`, where the leader does not wait for a sync.
+    pub loose_syncs: BTreeSet<u64>,
+}
+
 /// Checks a whole history.
-///
-/// * `expiry_is_fine`: whether a session that was not abandoned may have expired, because nobody could serve it for long enough.
 ///
 /// # Errors
 /// With everything that is wrong, as text.
-pub fn check(history: &History, expiry_is_fine: bool) -> Result<(), String> {
+pub fn check(history: &History, allowed: &Allowances) -> Result<(), String> {
     let mut findings = Findings::default();
     let registers = Registers::of(history, &mut findings);
     registers.check(history, &mut findings);
-    order::check(history, &registers, &mut findings);
-    sessions::check(history, &registers, expiry_is_fine, &mut findings);
+    order::check(history, &registers, allowed, &mut findings);
+    sessions::check(history, &registers, allowed, &mut findings);
     lifetimes::check(history, &mut findings);
     if findings.told.is_empty() {
         return Ok(());

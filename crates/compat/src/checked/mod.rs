@@ -20,7 +20,7 @@ mod load;
 mod worker;
 
 pub use audit::{Auditor, equal_trees};
-pub use check::check;
+pub use check::{Allowances, check};
 pub use connection::{Connection, Identity, Opened};
 pub use history::{
     At, End, Entry, History, Lasting, Node, Op, Outcome, Put, REGISTERS, Record, Register, SessionLog, Value,

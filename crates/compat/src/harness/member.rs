@@ -85,6 +85,7 @@ pub struct Member {
     client_port: u16,
     quorum_port: u16,
     election_port: u16,
+    was_apache: bool,
     properties: Vec<(String, String)>,
     child: Option<Child>,
 }
@@ -97,6 +98,7 @@ impl Member {
         let Seat { target, kind, place, files } = seat;
         let member = Self {
             sid,
+            was_apache: matches!(target, Target::Apache { .. }),
             target,
             kind,
             place,
@@ -123,6 +125,11 @@ impl Member {
     /// Which program it is now.
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// Whether it is Apache's, or was at any time.
+    pub fn was_apache(&self) -> bool {
+        self.was_apache
     }
 
     /// Voter or observer.
@@ -298,6 +305,7 @@ impl Member {
     /// When it is running.
     pub fn replace_by(&mut self, target: Target) -> Result<()> {
         ensure!(self.child.is_none(), "{self} is running");
+        self.was_apache |= matches!(target, Target::Apache { .. });
         self.target = target;
         Ok(())
     }

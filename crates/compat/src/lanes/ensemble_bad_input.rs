@@ -33,7 +33,7 @@ pub(crate) fn run(target: &Target) -> Result<Vec<Case>> {
         let election = election_under_attack(&mut run);
         cases.push(Case::of("an election among silent connections", run.ensemble.keep_on_failure(election)));
     }
-    cases.push(Case::of("the history", run.close(false).map(drop)));
+    cases.push(Case::of("the history", run.close().map(drop)));
     cases.extend(refused::run(target));
     Ok(cases)
 }

@@ -68,7 +68,7 @@ pub(crate) fn run(target: &Target, rounds: Option<u32>) -> Result<Vec<Case>> {
 fn told((name, result): (String, Result<String>)) -> Case {
     match &result {
         Ok(summary) => println!("{name}: {summary}"),
-        Err(_) => println!("{name}: FAILED"),
+        Err(error) => println!("{name}: FAILED: {error:#}"),
     }
     Case::of(name, result.map(drop))
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::registers::Registers;
-use super::{Findings, show};
-use crate::checked::history::{At, History, Op, Outcome, Record};
+use super::{Allowances, Findings, show};
+use crate::checked::history::{At, Entry, History, Op, Outcome, Record, SessionLog};
 
 /// Every zxid belongs to one write; what was finished before something else began has the smaller one; a sync shows what was finished
 /// before it.
-pub(super) fn check(history: &History, registers: &Registers, findings: &mut Findings) {
+pub(super) fn check(history: &History, registers: &Registers, allowed: &Allowances, findings: &mut Findings) {
     let mut by_zxid: BTreeMap<i64, &Record> = BTreeMap::new();
     for record in history.records().filter(|record| record.op.writes()) {
         let zxid = match &record.op {
@@ -23,7 +23,7 @@ pub(super) fn check(history: &History, registers: &Registers, findings: &mut Fin
         }
     }
     real_time(&by_zxid, findings);
-    syncs(history, findings);
+    syncs(history, allowed, findings);
 }
 
 /// In the order of zxids: nobody finished before one with a smaller zxid began.
@@ -42,7 +42,7 @@ fn real_time(by_zxid: &BTreeMap<i64, &Record>, findings: &mut Findings) {
 }
 
 /// The reply to a sync, and with it everything after, shows all writes finished before the sync was sent.
-fn syncs(history: &History, findings: &mut Findings) {
+fn syncs(history: &History, allowed: &Allowances, findings: &mut Findings) {
     let answered = |record: &&Record| record.returned.is_some() && record.op.writes();
     let mut writes: Vec<(At, i64)> = history
         .records()
@@ -50,20 +50,36 @@ fn syncs(history: &History, findings: &mut Findings) {
         .filter_map(|record| Some((record.returned?, record.zxid)))
         .collect();
     writes.sort_unstable();
-    let mut syncs: Vec<&Record> =
-        history.records().filter(|record| record.op == Op::Sync && record.outcome == Outcome::Done).collect();
-    syncs.sort_unstable_by_key(|record| record.invoked);
+    let mut syncs: Vec<(u64, &Record)> = history.sessions.iter().flat_map(syncs_of).collect();
+    syncs.retain(|(member, _)| !allowed.loose_syncs.contains(member));
+    syncs.sort_unstable_by_key(|(_, record)| record.invoked);
     let mut writes = writes.into_iter().peekable();
     let mut highest = 0;
-    for sync in syncs {
+    for (member, sync) in syncs {
         while let Some((_, zxid)) = writes.next_if(|(returned, _)| *returned < sync.invoked) {
             highest = highest.max(zxid);
         }
         if sync.zxid < highest {
             findings.add(format!(
-                "a sync does not show the write 0x{highest:x} finished before it: {}",
+                "a sync at member {member} does not show the write 0x{highest:x} finished before it: {}",
                 show(sync)
             ));
         }
     }
+}
+
+/// The syncs of a session that were answered, with the member that did.
+fn syncs_of(log: &SessionLog) -> Vec<(u64, &Record)> {
+    let mut member = 0;
+    let mut syncs = Vec::new();
+    for entry in &log.entries {
+        match entry {
+            Entry::Connected(sid) => member = *sid,
+            Entry::Record(record) if record.op == Op::Sync && record.outcome == Outcome::Done => {
+                syncs.push((member, record));
+            }
+            Entry::Record(_) | Entry::Event(..) | Entry::Lost | Entry::Nonsense(_) => {}
+        }
+    }
+    syncs
 }

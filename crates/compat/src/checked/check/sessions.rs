@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::registers::Registers;
-use super::{Findings, show};
+use super::{Allowances, Findings, show};
 use crate::checked::connection::BAD_VERSION;
 use crate::checked::history::{End, Entry, History, Op, Outcome, Record, Register, SessionLog};
 
-pub(super) fn check(history: &History, registers: &Registers, expiry_is_fine: bool, findings: &mut Findings) {
+pub(super) fn check(history: &History, registers: &Registers, allowed: &Allowances, findings: &mut Findings) {
     for log in &history.sessions {
         let mut session = Session { id: log.id, zxid: 0, member: 0, watches: BTreeMap::new() };
         for entry in &log.entries {
             session.step(entry, registers, findings);
         }
-        if log.end == End::Expired && !expiry_is_fine {
+        if log.end == End::Expired && !allowed.expiry {
             findings.add(format!("session 0x{:x} is gone although its client was there", log.id));
         }
     }

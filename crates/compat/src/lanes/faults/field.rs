@@ -103,7 +103,7 @@ impl Field {
     /// The verdict on all of it. The network has to be there until then.
     pub(super) fn close(self) -> Result<String> {
         let Self { run, network, mount } = self;
-        let verdict = run.close(false);
+        let verdict = run.close();
         drop((network, mount));
         verdict
     }

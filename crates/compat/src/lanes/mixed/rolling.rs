@@ -26,7 +26,7 @@ fn replace([first, rest @ ..]: [Target; 3], seed: u64) -> Result<String> {
         replaced = replaced.and_then(|()| replace_all(&mut run, &target));
     }
     run.ensemble.keep_on_failure(replaced)?;
-    run.close(false)
+    run.close()
 }
 
 /// Every member stops in order, and another program starts on what it leaves behind: the leader last.
