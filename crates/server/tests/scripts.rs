@@ -183,7 +183,7 @@ fn the_configuration_is_found_by_name_path_folder_and_variable() {
     symlink("first", installation.path("second")).unwrap();
     let mut linked = Command::new(installation.path("second"));
     linked.args(["start-foreground", "./other/c.cfg"]).current_dir(installation.folder.path());
-    linked.env("RECORD", installation.path("record")).env("JVMFLAGS", "");
+    linked.env("RECORD", installation.path("record")).env("JVMFLAGS", "").env_remove("OXKEEPER_BIN");
     assert_eq!(texts(linked.output().unwrap()).2, 7);
     assert_eq!(installation.record(), ["./other/c.cfg", "JVMFLAGS="]);
 }
