@@ -18,6 +18,8 @@ use super::words::ask;
 
 /// How long an orderly stop may take. A Java member that is in the middle of an election takes some seconds.
 const STOP_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long the threads of a member may take to stand still.
+const PAUSE_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long a member may take to say which role it has. One that is stopped or cut off says nothing at all.
 const ROLE_TIME_MAX: Duration = Duration::from_secs(2);
 /// How much of a member's log goes into an error.
@@ -264,9 +266,19 @@ impl Member {
     /// Stops all its threads where they are, until [`Member::resume`].
     ///
     /// # Errors
-    /// When it is down.
+    /// When it is down, or a thread goes on for long.
     pub fn pause(&self) -> Result<()> {
-        self.signal(Signal::STOP)
+        self.signal(Signal::STOP)?;
+        // A thread stops when it is scheduled next; on a busy machine it could still read what is sent to it from now on.
+        until(&format!("{self} to stand still"), PAUSE_TIME_MAX, || {
+            for task in fs::read_dir(format!("/proc/{}/task", self.pid().unwrap_or_default()))? {
+                let status = fs::read_to_string(task?.path().join("status"))?;
+                if !status.contains("\nState:\tT") {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(()))
+        })
     }
 
     /// Lets it go on after [`Member::pause`].
