@@ -64,6 +64,8 @@ pub struct Shown {
 pub struct Evidence {
     /// By the place of the member.
     pub durable: Vec<Durable>,
+    /// What was on disks that were lost, and whose they were.
+    lost: Vec<(usize, Durable)>,
     /// What each member gave its log, on disk or not.
     chains: Vec<Vec<Zxid>>,
     quorum: Quorum,
@@ -92,6 +94,7 @@ impl Evidence {
     pub fn new(members: usize, quorum: Quorum) -> Self {
         Self {
             durable: vec![Durable::default(); members],
+            lost: Vec::new(),
             chains: vec![Vec::new(); members],
             quorum,
             invariants: invariants::all(),
@@ -167,11 +170,13 @@ impl Evidence {
             let Some((hash, payload)) = self.proposed.remove(&next) else {
                 return self.fail(Broken(format!("{next} is shown, and nobody proposed it")));
             };
-            let quorum = &self.quorum;
-            let is_durable = quorum.is_met(&|Sid(sid)| {
-                let at = usize::try_from(sid - 1).unwrap_or(usize::MAX);
-                self.durable.get(at).is_some_and(|durable| durable.holds(next, hash))
-            });
+            // A disk that was lost since had it when that was told.
+            let held = |at: usize| {
+                let lost = self.lost.iter().filter(|(of, _)| *of == at).map(|(_, durable)| durable);
+                self.durable.get(at).into_iter().chain(lost).any(|durable| durable.holds(next, hash))
+            };
+            let is_durable =
+                self.quorum.is_met(&|Sid(sid)| held(usize::try_from(sid - 1).unwrap_or(usize::MAX)));
             self.see(&Seen::Committed { zxid: next, hash, after, is_durable });
             self.shown.push(Shown { zxid: next, hash });
             if let Err(broken) = self.model.apply(next, &payload) {
@@ -206,6 +211,14 @@ impl Evidence {
         let keep = entries.peek().map_or(last, |first| Zxid(first.0 - 1));
         chain.retain(|&zxid| zxid <= keep);
         chain.extend(entries);
+    }
+
+    /// A member's disk is gone.
+    pub fn wiped(&mut self, member: usize, sid: Sid) {
+        let durable = std::mem::take(&mut self.durable[member]);
+        self.lost.push((member, durable));
+        self.moved(member, sid, Zxid::ZERO);
+        self.see(&Seen::Wiped { sid });
     }
 
     /// The first transaction that clients may have seen and this disk lacks.

@@ -1,0 +1,632 @@
+//! A machine with one member on it: its disk, its clock, its process, and what a driver does for the process.
+//!
+//! The driver is that of `server` without sockets and threads: batches and other work on the files go to one line, each with
+//! a completion later; links and clients are read while the member wants input; nothing is sent beyond what fits.
+
+mod files;
+mod process;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use member::ensemble::{EpochFile, LinkId, Observation, Port, Role};
+use member::history::History;
+use member::{Core, Front, Member, Now};
+use proto::{Epoch, Sid, Zxid};
+use store::epoch;
+use store::log::LogWriter;
+use store::mem::{Fault, MemDisk};
+use store::{Dirs, RecoverOptions, recover};
+
+use crate::invariants::{Broken, Seen};
+use crate::net::{Class, Host, Key, Side};
+use crate::outside::{Event, Outside};
+use crate::rng::Rng;
+use crate::setup::Setup;
+use crate::wire::Tap;
+pub use files::JobKind;
+use files::{Half, Job, Replay, digest_of, half_of, picture, write_snapshot};
+pub use process::Process;
+use process::{Handle, side_of};
+
+/// What a clock shows while true time goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Skew {
+    /// When the machine was started, by true time.
+    pub since_us: u64,
+    /// What its monotonic clock showed then.
+    pub mono_ms: u64,
+    /// How many of its milliseconds are in a second.
+    pub rate: u64,
+    /// Its wall clock is ahead by so much.
+    pub wall_ahead_ms: i64,
+}
+
+impl Skew {
+    fn now(&self, now_us: u64) -> Now {
+        let mono_ms = self.mono_ms + now_us.saturating_sub(self.since_us) * self.rate / 1_000_000;
+        let wall_ms = 1_700_000_000_000 + i64::try_from(now_us / 1000).unwrap_or(0) + self.wall_ahead_ms;
+        Now { mono_ms, wall_ms }
+    }
+
+    fn until_us(&self, mono_ms: u64) -> u64 {
+        self.since_us + (mono_ms.saturating_sub(self.mono_ms) * 1_000_000).div_ceil(self.rate)
+    }
+}
+
+/// How slow and how sound a disk is.
+#[derive(Clone, Copy, Debug)]
+pub struct DiskSpeed {
+    /// The shortest job.
+    pub min_us: u64,
+    /// The longest.
+    pub max_us: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Machine {
+    /// Its place; its sid is one more.
+    pub at: usize,
+    /// Its files.
+    pub disk: MemDisk,
+    dirs: Dirs,
+    /// The process, if it runs.
+    pub process: Option<Process>,
+    /// Counts starts: what was meant for an earlier process does not reach a later one.
+    pub incarnation: u64,
+    /// It stands still, and what comes waits.
+    pub is_paused: bool,
+    /// Its clock.
+    pub skew: Skew,
+    /// How fast its disk is.
+    pub speed: DiskSpeed,
+    setup: Rc<Setup>,
+    rng: Rng,
+    /// Calls that the kernel took and the process has not.
+    backlog: Vec<(Class, Key, Host)>,
+    /// See there.
+    half_done: Option<Half>,
+    /// The power goes in the middle of the next job of this kind, after so many steps of it.
+    pub crash_in: Option<(JobKind, u64)>,
+    /// What `power_cut` keeps, of 1000.
+    pub keep_permille: u64,
+    /// The file `initialize` is put there before the first start.
+    is_first_start: bool,
+}
+
+impl Machine {
+    /// A machine with an empty disk.
+    #[must_use]
+    pub fn new(at: usize, setup: Rc<Setup>, mut rng: Rng) -> Self {
+        let mono_ms = 5000 + rng.below(1_000_000);
+        Self {
+            at,
+            disk: MemDisk::new(),
+            dirs: Dirs::new("/data", "/data"),
+            process: None,
+            incarnation: 0,
+            is_paused: false,
+            skew: Skew { since_us: 0, mono_ms, rate: 1000, wall_ahead_ms: 0 },
+            speed: DiskSpeed { min_us: 100, max_us: 3000 },
+            setup,
+            rng,
+            backlog: Vec::new(),
+            half_done: None,
+            crash_in: None,
+            keep_permille: 500,
+            is_first_start: true,
+        }
+    }
+
+    /// Who lives here.
+    #[must_use]
+    pub fn sid(&self) -> Sid {
+        Sid(i64::try_from(self.at).unwrap_or(0) + 1)
+    }
+
+    /// What its clock shows.
+    #[must_use]
+    pub fn now(&self, out: &Outside) -> Now {
+        self.skew.now(out.now_us)
+    }
+
+    /// Changes the speed of its clock from now on.
+    pub fn set_rate(&mut self, rate: u64, out: &Outside) {
+        let mono_ms = self.now(out).mono_ms;
+        self.skew = Skew { since_us: out.now_us, mono_ms, rate, ..self.skew };
+    }
+
+    // Start and end.
+
+    /// Starts the process from the files.
+    pub fn start(&mut self, out: &mut Outside) {
+        if self.process.is_some() {
+            return;
+        }
+        self.incarnation += 1;
+        let outcome = self.try_start(out);
+        if let Err(text) = outcome {
+            if text.starts_with("no space") || text.contains("Input/output error") {
+                // An operator makes room, or mends the disk.
+                out.after(1_000_000, Event::Start { machine: self.at });
+                return;
+            }
+            out.evidence.fail(Broken(format!("member {} does not start: {text}", self.sid().0)));
+            return;
+        }
+        out.line(format_args!("member {} starts at {}", self.sid().0, self.last()));
+        self.settle(out);
+    }
+
+    fn last(&self) -> Zxid {
+        self.process.as_ref().map_or(Zxid::ZERO, |process| process.member.logged())
+    }
+
+    fn try_start(&mut self, out: &mut Outside) -> Result<(), String> {
+        let setup = Rc::clone(&self.setup);
+        let (disk, dirs) = (self.disk.clone(), self.dirs.clone());
+        dirs.prepare(&disk, true).map_err(|error| error.to_string())?;
+        let lock = dirs.lock(&disk).map_err(|error| error.to_string())?;
+        let mut sink = Replay { history: History::new(setup.tree()), entries: Vec::new() };
+        let recovered =
+            recover(&disk, &dirs, RecoverOptions::default(), &mut sink).map_err(|error| error.to_string())?;
+        if sink.history.digest_mismatches() > 0 {
+            return Err(format!("{:?}", sink.history.first_mismatch()));
+        }
+        let Replay { history, entries } = sink;
+        let mut tree = history.into_tree().map_err(|error| error.to_string())?;
+        let last = recovered.last.max(Zxid::ZERO);
+        let epochs = epoch::load_epochs(&disk, &dirs.snap, last).map_err(|error| error.to_string())?;
+        let whole_from = recovered.snapshot.as_ref().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
+        self.compare_with_durable(whole_from, last, &entries, epochs.accepted, epochs.current, out);
+        if recovered.snapshot.is_none() {
+            let picture = picture(&mut tree);
+            write_snapshot(&disk, &dirs, &picture)
+                .and_then(|writer| writer.finish(digest_of(&picture), Some(picture.zxid)))
+                .map_err(|error| error.to_string())?;
+        }
+        let log = LogWriter::new(disk, &dirs.log, setup.log(), last);
+        let now = self.now(out);
+        let options = setup.member(self.at, epochs.accepted, epochs.current, whole_from, self.is_first_start);
+        self.is_first_start = false;
+        let core = Core::new(tree, setup.core(self.at), now);
+        let front = Front::new(setup.front(), tree::auth::AuthOptions::default(), self.rng.draw());
+        let mut member = Member::in_ensemble(core, front, options, now);
+        for at in 0..setup.members() {
+            member.link_resolved(&Setup::host_name(at), &[Setup::ip(at)]);
+        }
+        self.backlog.clear();
+        self.process = Some(Process {
+            at: self.at,
+            member,
+            log,
+            _lock: lock,
+            jobs: VecDeque::new(),
+            busy: false,
+            batches: 0,
+            keys: BTreeMap::new(),
+            links: BTreeMap::new(),
+            conns: BTreeMap::new(),
+            frames: BTreeMap::new(),
+            taps: BTreeMap::new(),
+            dialing: BTreeMap::new(),
+            listens: false,
+            wake_at_us: u64::MAX,
+            writing: None,
+            logged_since_snapshot: 0,
+            told_early: false,
+            is_live: false,
+            shows: Zxid::ZERO,
+        });
+        Ok(())
+    }
+
+    /// What was durable must be there; more may be, for a write that was not confirmed may have reached the disk.
+    fn compare_with_durable(
+        &mut self,
+        whole_from: Zxid,
+        last: Zxid,
+        entries: &[(Zxid, u64)],
+        accepted: Epoch,
+        current: Epoch,
+        out: &mut Outside,
+    ) {
+        let sid = self.sid();
+        let half_done = self.half_done.take();
+        if let Some(Half::Installed(zxid)) = half_done
+            && whole_from == zxid
+        {
+            out.evidence.installed(self.at, sid, zxid);
+        }
+        let durable = &mut out.evidence.durable[self.at];
+        match half_done {
+            Some(Half::Cut(to)) if last <= to => durable.cut(to),
+            Some(Half::Installed(zxid)) if whole_from == zxid => durable.install(zxid),
+            Some(Half::Epoch(EpochFile::Accepted, epoch)) if accepted == epoch => durable.accepted = epoch,
+            Some(Half::Epoch(EpochFile::Current, epoch)) if current == epoch => durable.current = epoch,
+            Some(_) | None => {}
+        }
+        let found =
+            |zxid: Zxid, hash: u64| zxid <= whole_from || entries.binary_search(&(zxid, hash)).is_ok();
+        let lacks = durable.entries.iter().find(|(zxid, hash)| !found(*zxid, *hash)).map(|(zxid, _)| *zxid);
+        let lacks = lacks.or((durable.base > last).then_some(durable.base));
+        let epochs_kept = accepted >= durable.accepted && current >= durable.current;
+        // Up to there a snapshot has everything, also what the log had lost or never had.
+        durable.base = whole_from;
+        durable.entries = entries.to_vec();
+        if durable.last() < last {
+            durable.install(last);
+        }
+        (durable.accepted, durable.current) = (accepted, current);
+        out.evidence.see(&Seen::Recovered { sid, last, lacks, epochs_kept });
+        out.evidence.recovered(self.at, last, entries.iter().map(|(zxid, _)| *zxid));
+    }
+
+    /// The process ends in the middle of whatever it does. With `power`, the machine goes dark, and of what was not durable
+    /// any part is lost.
+    pub fn kill(&mut self, power: bool, out: &mut Outside) {
+        let Some(mut process) = self.process.take() else { return };
+        out.line(format_args!("member {} {}", self.sid().0, if power { "loses power" } else { "is killed" }));
+        self.incarnation += 1;
+        // What the disk was doing is half done.
+        if process.busy
+            && let Some(job) = process.jobs.pop_front()
+        {
+            self.half_done = half_of(&job);
+            if self.rng.chance(700) {
+                self.disk.plan(Fault::Power(self.rng.below(24)));
+                // Whatever it says, nobody is left to hear it.
+                let _ = self.try_job(&mut process, &job, out.plant);
+            }
+        }
+        for (&key, handle) in &process.keys {
+            let side = side_of(&process, key, *handle);
+            if power {
+                out.net.vanish(key, side);
+            } else {
+                out.close(key, side);
+            }
+        }
+        for (_, key, _) in self.backlog.drain(..) {
+            out.close(key, Side::Called);
+        }
+        drop(process);
+        if power {
+            let keep = self.keep_permille;
+            let rng = &mut self.rng;
+            self.disk.power_cut(|| rng.chance(keep));
+        } else {
+            self.disk.kill();
+        }
+        self.is_paused = false;
+    }
+
+    /// The disk is replaced by an empty one. Only while no process runs.
+    pub fn wipe(&mut self, out: &mut Outside) {
+        if self.process.is_some() {
+            return;
+        }
+        out.line(format_args!("member {} loses its disk", self.sid().0));
+        self.disk = MemDisk::new();
+        self.half_done = None;
+        let sid = self.sid();
+        out.evidence.wiped(self.at, sid);
+    }
+
+    /// The files are read into a second tree and compared with the one in memory. Only while nothing is on its way to them.
+    pub fn compare_files(&mut self, out: &mut Outside) {
+        let setup = Rc::clone(&self.setup);
+        let Some(process) = &self.process else { return };
+        let tree = process.member.core().tree();
+        let is_still = process.jobs.is_empty() && process.member.core().in_flight() == 0;
+        if !is_still || !process.member.is_live() {
+            return;
+        }
+        let (zxid, live) = (tree.last_zxid(), tree.digest());
+        let sid = self.sid();
+        let copy = self.disk.copy();
+        let mut history = History::new(setup.tree());
+        let replayed = recover(&copy, &self.dirs, RecoverOptions::default(), &mut history)
+            .map_err(|error| error.to_string())
+            .and_then(|_| history.into_tree().map_err(|error| error.to_string()));
+        match replayed {
+            Ok(tree) => out.evidence.see(&Seen::Replayed { sid, zxid, live, replayed: tree.digest() }),
+            Err(text) => {
+                out.evidence.fail(Broken(format!("the files of member {} cannot be read: {text}", sid.0)))
+            }
+        }
+    }
+
+    // The network.
+
+    /// Whether a call to a port comes through, as far as this machine is concerned.
+    #[must_use]
+    pub fn listens(&self, class: Class) -> bool {
+        self.process.as_ref().is_some_and(|process| match class {
+            Class::Election | Class::Client => true,
+            Class::Quorum => process.listens,
+        })
+    }
+
+    /// Somebody called. The kernel has taken the call.
+    pub fn on_call(&mut self, class: Class, key: Key, from: Host, out: &mut Outside) {
+        self.backlog.push((class, key, from));
+        if !self.is_paused {
+            self.take_calls(out);
+            self.settle(out);
+        }
+    }
+
+    fn take_calls(&mut self, out: &mut Outside) {
+        let now = self.now(out);
+        let Some(process) = &mut self.process else { return };
+        for (class, key, from) in self.backlog.drain(..) {
+            let port = u16::try_from(10_000 + key % 50_000).unwrap_or(0);
+            let peer = SocketAddr::new(Setup::ip(from), port);
+            let handle = match class {
+                Class::Client => process.member.accept(peer, now).ok().map(Handle::Client),
+                Class::Election => process.member.link_accepted(Port::Election, peer, now).map(Handle::Link),
+                Class::Quorum => process.member.link_accepted(Port::Quorum, peer, now).map(Handle::Link),
+            };
+            match handle {
+                Some(handle) => {
+                    process.keys.insert(key, handle);
+                    match handle {
+                        Handle::Link(link) => {
+                            process.links.insert(link, (key, Side::Called));
+                            if class == Class::Quorum && out.trace.is_read() {
+                                process.taps.insert(key, Tap::default());
+                            }
+                        }
+                        Handle::Client(id) => {
+                            process.conns.insert(id.slot, (id, key));
+                        }
+                    }
+                }
+                None => out.close(key, Side::Called),
+            }
+        }
+    }
+
+    /// A call of this member came through, or not.
+    pub fn on_dialed(&mut self, link: LinkId, key: Option<(Key, Class)>, out: &mut Outside) {
+        let now = self.now(out);
+        let Some(process) = &mut self.process else { return };
+        if process.dialing.remove(&link).is_none() {
+            // It was given up meanwhile.
+            if let Some((key, _)) = key {
+                out.close(key, Side::Caller);
+            }
+            return;
+        }
+        match key {
+            Some((key, class)) => {
+                process.keys.insert(key, Handle::Link(link));
+                process.links.insert(link, (key, Side::Caller));
+                if class == Class::Quorum {
+                    process.taps.insert(key, Tap::default());
+                }
+                process.member.link_opened(link, now);
+            }
+            None => process.member.link_lost(link, now),
+        }
+        if !self.is_paused {
+            self.settle(out);
+        }
+    }
+
+    /// Something arrived on a connection.
+    pub fn on_readable(&mut self, key: Key, out: &mut Outside) {
+        if self.is_paused {
+            return;
+        }
+        self.read(key, out);
+        self.settle(out);
+    }
+
+    /// The other end has read, and there is room to send more.
+    pub fn on_room(&mut self, key: Key, out: &mut Outside) {
+        if self.is_paused {
+            return;
+        }
+        let Some(process) = &mut self.process else { return };
+        match process.keys.get(&key) {
+            Some(&Handle::Link(link)) => process.flush_link(link, &self.skew, out),
+            Some(&Handle::Client(id)) => process.flush_client(id, out),
+            None => {}
+        }
+        self.settle(out);
+    }
+
+    fn read(&mut self, key: Key, out: &mut Outside) {
+        let now = self.now(out);
+        let Some(process) = &mut self.process else { return };
+        let Some(&handle) = process.keys.get(&key) else { return };
+        let side = side_of(process, key, handle);
+        match handle {
+            Handle::Link(link) => process.read_link(link, key, side, now, out),
+            Handle::Client(id) => process.read_client(id, key, now, out),
+        }
+    }
+
+    /// It stood still, and goes on.
+    pub fn resume(&mut self, out: &mut Outside) {
+        if !std::mem::take(&mut self.is_paused) {
+            return;
+        }
+        out.line(format_args!("member {} goes on", self.sid().0));
+        self.take_calls(out);
+        let keys: Vec<Key> = self.process.iter().flat_map(|process| process.keys.keys().copied()).collect();
+        for key in keys {
+            self.read(key, out);
+        }
+        self.settle(out);
+        // A disk job may have ended meanwhile; its completion waited.
+        if self.process.as_ref().is_some_and(|process| process.busy) {
+            out.after(1, Event::Disk { machine: self.at, incarnation: self.incarnation });
+        }
+        self.wake(out);
+    }
+
+    // Time.
+
+    /// Time has passed.
+    pub fn wake(&mut self, out: &mut Outside) {
+        if self.is_paused {
+            return;
+        }
+        let now = self.now(out);
+        let Some(process) = &mut self.process else { return };
+        process.wake_at_us = u64::MAX;
+        if now.mono_ms >= process.member.deadline_ms() {
+            process.member.tick(now);
+        }
+        self.settle(out);
+    }
+
+    // One turn of the driver.
+
+    /// Carries out what the member asks for until it asks for nothing.
+    pub fn settle(&mut self, out: &mut Outside) {
+        let now = self.now(out);
+        let (at, incarnation) = (self.at, self.incarnation);
+        loop {
+            let Some(process) = &mut self.process else { return };
+            let mut moved = false;
+            while let Some(order) = process.member.next_order() {
+                moved = true;
+                if !process.carry_out(order, incarnation, &self.disk, &self.dirs, now, out) {
+                    out.evidence.hit("tree differs");
+                    out.evidence.fail(Broken(format!("member {} halts, its tree differs", at + 1)));
+                    return;
+                }
+            }
+            moved |= process.submit(now, out);
+            while let Some(link) = process.member.next_dirty_link() {
+                moved = true;
+                process.flush_link(link, &self.skew, out);
+                if let Some(&(key, side)) = process.links.get(&link) {
+                    process.read_link(link, key, side, now, out);
+                }
+            }
+            while let Some(id) = process.member.next_dirty() {
+                moved = true;
+                process.flush_client(id, out);
+                if let Some(&(_, key)) = process.conns.get(&id.slot) {
+                    process.read_client(id, key, now, out);
+                }
+            }
+            if !process.busy && !process.jobs.is_empty() {
+                process.busy = true;
+                let DiskSpeed { min_us, max_us } = self.speed;
+                let takes_us = self.rng.range(min_us, max_us + 1);
+                out.after(takes_us, Event::Disk { machine: at, incarnation });
+            }
+            if !moved {
+                break;
+            }
+        }
+        self.observe(out);
+        self.see_to_snapshot(out);
+        let Some(process) = &mut self.process else { return };
+        let deadline_ms = process.member.deadline_ms();
+        if deadline_ms == u64::MAX {
+            return;
+        }
+        let due_us = self.skew.until_us(deadline_ms).max(out.now_us + 1000);
+        if due_us < process.wake_at_us {
+            process.wake_at_us = due_us;
+            out.at(due_us, Event::Wake { machine: at, incarnation });
+        }
+    }
+
+    fn see_to_snapshot(&mut self, out: &mut Outside) {
+        let due = out.snap_count;
+        let Some(process) = &self.process else { return };
+        if due > 0
+            && process.logged_since_snapshot >= due
+            && process.writing.is_none()
+            && process.jobs.iter().all(|job| matches!(job, Job::Write(..) | Job::StoreEpoch(..)))
+            && process.member.is_live()
+        {
+            self.begin_snapshot(out);
+        }
+    }
+
+    /// Evidence of what the member did in this turn.
+    fn observe(&mut self, out: &mut Outside) {
+        let sid = self.sid();
+        let at = self.at;
+        let Some(process) = &mut self.process else { return };
+        let is_live = process.member.is_live();
+        let tree = process.member.core().tree();
+        let (zxid, digest) = (tree.last_zxid(), tree.digest());
+        let mut delivered = Vec::new();
+        while let Some(observation) = process.member.next_observation() {
+            match observation {
+                Observation::Delivered { zxid, digest } => delivered.push((zxid, digest)),
+                Observation::Established { epoch } => {
+                    out.trace.note(u64::from(epoch.0));
+                    out.line(format_args!("member {} is established in epoch {epoch}", sid.0));
+                    let lacks = out.evidence.lacks(at);
+                    out.evidence.established.insert(epoch, sid);
+                    out.evidence.see(&Seen::Established { sid, epoch, lacks });
+                }
+                Observation::Began { role, leader } => {
+                    let whom = leader.map_or(0, |leader| leader.0);
+                    out.line(format_args!("member {} begins {role:?} {whom}", sid.0));
+                    out.changes += 1;
+                }
+                Observation::TreeDiffers { zxid } => {
+                    out.evidence.fail(Broken(format!("the tree of member {} differs at {zxid} (M1)", sid.0)));
+                }
+                Observation::Serving { .. }
+                | Observation::Resigned(_)
+                | Observation::LeaderLost { .. }
+                | Observation::Synchronizing { .. }
+                | Observation::Expelled { .. }
+                | Observation::SnapshotReceived { .. } => {
+                    out.line(format_args!("member {}: {observation:?}", sid.0));
+                }
+            }
+        }
+        let was_live = std::mem::replace(&mut process.is_live, is_live);
+        if !is_live {
+            return;
+        }
+        if !was_live {
+            out.evidence.show_up_to(at, zxid);
+            // What was delivered in the same turn came before it served, or is what it serves from.
+            let behind = out.evidence.behind(zxid);
+            out.evidence.see(&Seen::Entered { sid, zxid, behind, digest });
+            process.shows = zxid;
+            return;
+        }
+        for (zxid, digest) in delivered {
+            out.evidence.show_up_to(at, zxid);
+            out.evidence.see(&Seen::Delivered { sid, zxid, digest });
+            out.trace.note(digest);
+            process.shows = zxid;
+        }
+    }
+
+    /// What it does, for those who wait for it.
+    #[must_use]
+    pub fn role(&self) -> Option<Role> {
+        self.process.as_ref().map(|process| process.member.role())
+    }
+
+    /// Whether it serves behind an established leader.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| process.member.is_live())
+    }
+
+    /// The last transaction that it shows.
+    #[must_use]
+    pub fn shows(&self) -> Zxid {
+        self.process.as_ref().map_or(Zxid::ZERO, |process| process.member.core().tree().last_zxid())
+    }
+}

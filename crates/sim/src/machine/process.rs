@@ -1,0 +1,286 @@
+//! A running member and its connections: the turns of a driver without sockets and threads.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use member::ensemble::{DiskJob, Done, LinkId, Order, Port};
+use member::{ConnId, Member, Now};
+use proto::Zxid;
+use store::log::LogWriter;
+use store::mem::MemDisk;
+use store::{Dirs, DirsLock};
+
+use super::Skew;
+use super::files::{Job, Outcome, Writing, picture, read_log};
+use crate::net::{Class, Key, Side};
+use crate::outside::{Event, Outside, Plant, What};
+use crate::setup::Setup;
+use crate::wire::Tap;
+
+/// Where the bytes of a connection go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Handle {
+    Link(LinkId),
+    Client(ConnId),
+}
+
+/// A running member.
+pub struct Process {
+    pub(super) at: usize,
+    /// The member itself.
+    pub member: Member,
+    pub(super) log: LogWriter<MemDisk>,
+    pub(super) _lock: DirsLock<MemDisk>,
+    pub(super) jobs: VecDeque<Job>,
+    pub(super) busy: bool,
+    /// A batch is among the jobs.
+    pub(super) batches: usize,
+    pub(super) keys: BTreeMap<Key, Handle>,
+    pub(super) links: BTreeMap<LinkId, (Key, Side)>,
+    pub(super) conns: BTreeMap<u32, (ConnId, Key)>,
+    /// Frames of clients that are not whole.
+    pub(super) frames: BTreeMap<Key, Vec<u8>>,
+    /// What is sent on the quorum port.
+    pub(super) taps: BTreeMap<Key, Tap>,
+    pub(super) dialing: BTreeMap<LinkId, u64>,
+    pub(super) listens: bool,
+    pub(super) wake_at_us: u64,
+    pub(super) writing: Option<Writing>,
+    pub(super) logged_since_snapshot: u64,
+    /// A planted bug told of a batch before it was written.
+    pub(super) told_early: bool,
+    pub(super) is_live: bool,
+    pub(super) shows: Zxid,
+}
+
+impl core::fmt::Debug for Process {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Process").field("role", &self.member.role()).finish()
+    }
+}
+
+pub(super) fn side_of(process: &Process, key: Key, handle: Handle) -> Side {
+    match handle {
+        Handle::Link(link) => {
+            process.links.get(&link).filter(|(of, _)| *of == key).map_or(Side::Called, |(_, side)| *side)
+        }
+        Handle::Client(_) => Side::Called,
+    }
+}
+
+impl Process {
+    /// Lets go of the log before others change its files.
+    pub(super) fn put_down(&mut self, disk: &MemDisk, dirs: &Dirs, setup: &Setup) {
+        if let Some(Writing { walk, writer, .. }) = self.writing.take() {
+            self.member.core_mut().tree_mut().snapshot_end(walk);
+            writer.abandon();
+        }
+        self.log = LogWriter::new(disk.clone(), &dirs.log, setup.log(), self.log.last());
+    }
+
+    pub(super) fn on_done(&mut self, job: Job, outcome: Outcome, now: Now) {
+        let done = match (job, outcome) {
+            (Job::Write(batch, _), _) => {
+                self.batches -= 1;
+                if self.told_early {
+                    return;
+                }
+                self.logged_since_snapshot += batch.len() as u64;
+                let last = batch.last().expect("a batch has entries");
+                drop(batch);
+                return self.member.on_persisted(last, now);
+            }
+            (Job::StoreEpoch(file, epoch), _) => Done::EpochStored(file, epoch),
+            (Job::Truncate { to, .. }, Outcome::NotTruncated) => Done::NotTruncated { to },
+            (Job::Truncate { to, .. }, Outcome::Reloaded(tree)) => Done::Truncated { to, tree: Some(tree) },
+            (Job::Truncate { to, .. }, _) => Done::Truncated { to, tree: None },
+            (Job::Install(_), _) => Done::Installed,
+        };
+        self.member.on_disk(done, now);
+    }
+
+    /// Hands the batch formed so far to the log.
+    pub(super) fn submit(&mut self, now: Now, out: &mut Outside) -> bool {
+        if self.batches > 0 {
+            return false;
+        }
+        self.submit_now(now, out)
+    }
+
+    pub(super) fn submit_now(&mut self, now: Now, out: &mut Outside) -> bool {
+        let Some(batch) = self.member.take_batch() else { return false };
+        let hashes =
+            batch.iter().map(|(zxid, payload)| out.evidence.logged(self.at, zxid, payload)).collect();
+        self.batches += 1;
+        let last = batch.last().expect("a batch has entries");
+        self.jobs.push_back(Job::Write(batch, hashes));
+        if out.plant == Some(Plant::EarlyPersisted) {
+            self.told_early = true;
+            self.member.on_persisted(last, now);
+        }
+        true
+    }
+
+    /// `false`: the process has to end.
+    pub(super) fn carry_out(
+        &mut self,
+        order: Order,
+        incarnation: u64,
+        disk: &MemDisk,
+        dirs: &Dirs,
+        now: Now,
+        out: &mut Outside,
+    ) -> bool {
+        let at = self.at;
+        match order {
+            Order::Dial { link, port, addresses, timeout_ms } => {
+                self.dialing.insert(link, out.now_us);
+                let class = match port {
+                    Port::Election => Class::Election,
+                    Port::Quorum => Class::Quorum,
+                };
+                let to = addresses.first().and_then(|address| Setup::host_of(&address.host));
+                let what = What { machine: at, incarnation, link };
+                out.dial(at, to.unwrap_or(at), class, timeout_ms, what);
+            }
+            Order::Close { link } => {
+                self.dialing.remove(&link);
+                if let Some((key, side)) = self.links.remove(&link) {
+                    self.forget(key);
+                    out.close(key, side);
+                }
+            }
+            Order::Listen(is_open) => self.listens = is_open,
+            Order::Halt(_) => return false,
+            Order::Disk(job) => {
+                while self.submit_now(now, out) {}
+                match job {
+                    DiskJob::StoreEpoch(file, epoch)
+                        if out.plant == Some(Plant::EpochFirst) && !self.busy =>
+                    {
+                        self.jobs.push_front(Job::StoreEpoch(file, epoch));
+                    }
+                    DiskJob::StoreEpoch(file, epoch) => self.jobs.push_back(Job::StoreEpoch(file, epoch)),
+                    DiskJob::Truncate { to, reload } => self.jobs.push_back(Job::Truncate { to, reload }),
+                    DiskJob::Install => {
+                        // A picture of the tree that was there before ended with it.
+                        if let Some(Writing { writer, .. }) = self.writing.take() {
+                            writer.abandon();
+                        }
+                        let picture = picture(self.member.core_mut().tree_mut());
+                        self.jobs.push_back(Job::Install(Box::new(picture)));
+                    }
+                    DiskJob::ReadLog { link, after, upto } => {
+                        out.evidence.hit("log read for a learner");
+                        let piece = read_log(disk, dirs, after, upto);
+                        out.after(500, Event::LogRead { machine: at, incarnation, link, piece });
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    fn forget(&mut self, key: Key) {
+        self.keys.remove(&key);
+        self.frames.remove(&key);
+        self.taps.remove(&key);
+    }
+
+    /// Hands over what is to be sent, as far as it fits.
+    pub(super) fn flush_link(&mut self, link: LinkId, skew: &Skew, out: &mut Outside) {
+        while let Some(&(key, side)) = self.links.get(&link)
+            && let Some(bytes) = self.member.link_output(link)
+            && !bytes.is_empty()
+        {
+            let room = out.net.room(key, side).min(bytes.len());
+            if room == 0 {
+                return;
+            }
+            let sent: Vec<u8> = bytes.drain(..room).collect();
+            let all = bytes.is_empty();
+            if let Some(tap) = self.taps.get_mut(&key) {
+                out.overhear(self.at, key, side, tap, &sent);
+            }
+            out.send(key, side, sent);
+            if !all {
+                return;
+            }
+            let now = skew.now(out.now_us);
+            self.member.link_sent(link, now);
+        }
+    }
+
+    pub(super) fn flush_client(&mut self, id: ConnId, out: &mut Outside) {
+        let Some(&(known, key)) = self.conns.get(&id.slot) else { return };
+        if known != id {
+            return;
+        }
+        if let Some(bytes) = self.member.output(id)
+            && !bytes.is_empty()
+        {
+            let room = out.net.room(key, Side::Called).min(bytes.len());
+            let sent: Vec<u8> = bytes.drain(..room).collect();
+            let all = bytes.is_empty();
+            if !sent.is_empty() {
+                out.send(key, Side::Called, sent);
+            }
+            if !all {
+                return;
+            }
+            self.member.on_sent(id);
+        }
+        if self.member.is_closing(id) {
+            self.drop_client(id, key);
+            out.close(key, Side::Called);
+        }
+    }
+
+    fn drop_client(&mut self, id: ConnId, key: Key) {
+        self.member.lost(id);
+        self.conns.remove(&id.slot);
+        self.forget(key);
+    }
+
+    pub(super) fn read_link(&mut self, link: LinkId, key: Key, side: Side, now: Now, out: &mut Outside) {
+        while self.keys.contains_key(&key) && self.member.link_wants_input(link) {
+            let piece = out.read(key, side);
+            if piece.is_empty() {
+                if out.net.peek(key, side) == (0, true) {
+                    self.links.remove(&link);
+                    self.forget(key);
+                    out.close(key, side);
+                    self.member.link_lost(link, now);
+                }
+                return;
+            }
+            self.member.link_receive(link, &piece, now);
+        }
+    }
+
+    pub(super) fn read_client(&mut self, id: ConnId, key: Key, now: Now, out: &mut Outside) {
+        while self.keys.contains_key(&key) && self.member.wants_input(id) {
+            let frame = self.frames.entry(key).or_default();
+            let length = frame.first_chunk::<4>().map(|length| u32::from_be_bytes(*length) as usize + 4);
+            if let Some(length) = length.filter(|length| frame.len() >= *length) {
+                let rest = frame.split_off(length);
+                let whole = std::mem::replace(frame, rest);
+                self.member.receive(id, &whole[4..], now);
+                continue;
+            }
+            let mut piece = out.read(key, Side::Called);
+            if piece.is_empty() {
+                if out.net.peek(key, Side::Called) == (0, true) {
+                    self.drop_client(id, key);
+                    out.close(key, Side::Called);
+                }
+                return;
+            }
+            frame.append(&mut piece);
+        }
+    }
+
+    /// A piece of the log for a learner has been read.
+    pub fn on_log_read(&mut self, link: LinkId, piece: Option<Vec<(Zxid, Vec<u8>)>>, now: Now) {
+        self.member.on_disk(Done::LogRead { link, piece }, now);
+    }
+}
