@@ -198,6 +198,8 @@ pub struct Outside {
     pub trace: Trace,
     /// Bytes are handed in one by one, or nearly.
     pub reads_in_bits: bool,
+    /// Members speak with the accent of Java's on connections made from now on.
+    pub accents: bool,
     /// A planted bug.
     pub plant: Option<Plant>,
     /// See [`crate::setup::Setup`].
@@ -229,6 +231,7 @@ impl Outside {
             evidence,
             trace,
             reads_in_bits: false,
+            accents: false,
             plant: None,
             snap_count: 0,
             changes: 0,
@@ -259,6 +262,11 @@ impl Outside {
         self.now_us = at_us;
         self.events += 1;
         Some(event)
+    }
+
+    /// True in `permille` of 1000 cases.
+    pub fn chance(&mut self, permille: u64) -> bool {
+        self.rng.chance(permille)
     }
 
     /// A state changed.

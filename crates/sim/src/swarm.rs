@@ -43,9 +43,10 @@ enum Kind {
     Wipe,
     SmallWindow,
     KillMany,
+    Accents,
 }
 
-const KINDS: [Kind; 20] = [
+const KINDS: [Kind; 21] = [
     Kind::Kill,
     Kind::Power,
     Kind::Blackout,
@@ -66,6 +67,7 @@ const KINDS: [Kind; 20] = [
     Kind::Wipe,
     Kind::SmallWindow,
     Kind::KillMany,
+    Kind::Accents,
 ];
 
 impl Kind {
@@ -91,6 +93,7 @@ impl Kind {
             Self::Wipe => "disk lost",
             Self::SmallWindow => "small windows",
             Self::KillMany => "all killed",
+            Self::Accents => "as Java's members",
         }
     }
 }
@@ -391,6 +394,7 @@ impl Chaos {
                 let late_permille = if self.rng.chance(500) { self.rng.below(50) } else { 0 };
                 world.out.net.options = NetOptions { late_us, late_permille, ..world.out.net.options };
             }
+            Kind::Accents => world.out.accents = self.rng.chance(700),
             Kind::Bits => world.out.reads_in_bits = self.rng.chance(500),
             Kind::SmallWindow => {
                 world.out.net.options.window_bytes = [300, 2000, 256 * 1024][self.rng.index(3)];
@@ -469,7 +473,8 @@ impl Chaos {
             | Kind::Bits
             | Kind::Wipe
             | Kind::SmallWindow
-            | Kind::KillMany => {}
+            | Kind::KillMany
+            | Kind::Accents => {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What members say to each other on the quorum port, read off the wire: for evidence, for traces, for scenarios.
 
 use proto::quorum::{LeaderPacket, LearnerPacket, packet_length};
-use proto::{AclList, Reader, SessionId, Zxid};
+use proto::{AclList, Encode as _, Reader, SessionId, Zxid};
 use store::snapshot::{NodeRecord, Progress, SnapshotSink, StreamDecoder};
 
 /// The longest field that is believed.
@@ -76,6 +76,68 @@ impl Tap {
             taken += length;
         }
         self.bytes.drain(..taken);
+    }
+}
+
+/// A direction of a connection as a member of Java's would fill it.
+///
+/// * Leaders of Java's send PING from the moment NEWLEADER is queued (quorum-protocol.md §3.10).
+/// * Members of Java's repeat their last vote on each new connection, and so it may come behind newer ones (§12).
+#[derive(Debug, Default)]
+pub struct Accent {
+    bytes: Vec<u8>,
+    snapshot: Option<StreamDecoder>,
+    /// The vote before the last one.
+    vote: Vec<u8>,
+    chunks: u64,
+}
+
+impl Accent {
+    /// What a leader sends, with a PING behind NEWLEADER. What is not whole yet waits.
+    pub fn leader(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.bytes.extend_from_slice(bytes);
+        let mut out = Vec::new();
+        let mut taken = 0;
+        loop {
+            if let Some(decoder) = &mut self.snapshot {
+                let rest = &self.bytes[taken..];
+                match decoder.feed(rest, &mut Nowhere) {
+                    Ok(Progress::Done { taken: of_it }) => {
+                        out.extend_from_slice(&rest[..of_it]);
+                        taken += of_it;
+                        self.snapshot = None;
+                    }
+                    Ok(Progress::More) | Err(_) => {
+                        out.extend_from_slice(rest);
+                        taken = self.bytes.len();
+                        break;
+                    }
+                }
+            }
+            let Ok(Some(length)) = packet_length(&self.bytes[taken..], FIELD_MAX) else { break };
+            let packet = &self.bytes[taken..taken + length];
+            out.extend_from_slice(packet);
+            match LeaderPacket::decode(&mut Reader::new(packet)) {
+                Ok(LeaderPacket::Snap { zxid }) => {
+                    self.snapshot = Some(StreamDecoder::begin(zxid, FIELD_MAX, &mut Nowhere));
+                }
+                Ok(LeaderPacket::NewLeader { zxid, .. }) => LeaderPacket::Ping { zxid }.encode(&mut out),
+                Ok(_) | Err(_) => {}
+            }
+            taken += length;
+        }
+        self.bytes.drain(..taken);
+        out
+    }
+
+    /// What is sent on the election port, and behind it once more what was sent before. The greeting is sent once.
+    pub fn voter(&mut self, bytes: Vec<u8>, again: bool) -> Vec<u8> {
+        self.chunks += 1;
+        if self.chunks == 1 {
+            return bytes;
+        }
+        let before = std::mem::replace(&mut self.vote, bytes.clone());
+        if again { [bytes, before].concat() } else { bytes }
     }
 }
 

@@ -24,7 +24,7 @@ use crate::net::{Class, Host, Key, Side};
 use crate::outside::{Event, Outside};
 use crate::rng::Rng;
 use crate::setup::Setup;
-use crate::wire::Tap;
+use crate::wire::{Accent, Tap};
 pub use files::JobKind;
 use files::{Half, Job, Replay, digest_of, half_of, picture, write_snapshot};
 pub use process::Process;
@@ -211,6 +211,7 @@ impl Machine {
             conns: BTreeMap::new(),
             frames: BTreeMap::new(),
             taps: BTreeMap::new(),
+            accents: BTreeMap::new(),
             dialing: BTreeMap::new(),
             listens: false,
             wake_at_us: u64::MAX,
@@ -376,6 +377,9 @@ impl Machine {
                     match handle {
                         Handle::Link(link) => {
                             process.links.insert(link, (key, Side::Called));
+                            if out.accents {
+                                process.accents.insert(key, Accent::default());
+                            }
                             if class == Class::Quorum && out.trace.is_read() {
                                 process.taps.insert(key, Tap::default());
                             }
@@ -405,6 +409,9 @@ impl Machine {
             Some((key, class)) => {
                 process.keys.insert(key, Handle::Link(link));
                 process.links.insert(link, (key, Side::Caller));
+                if out.accents {
+                    process.accents.insert(key, Accent::default());
+                }
                 if class == Class::Quorum {
                     process.taps.insert(key, Tap::default());
                 }

@@ -14,7 +14,7 @@ use super::files::{Job, Outcome, Writing, picture, read_log};
 use crate::net::{Class, Key, Side};
 use crate::outside::{Event, Outside, Plant, What};
 use crate::setup::Setup;
-use crate::wire::Tap;
+use crate::wire::{Accent, Tap};
 
 /// Where the bytes of a connection go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,6 +41,8 @@ pub struct Process {
     pub(super) frames: BTreeMap<Key, Vec<u8>>,
     /// What is sent on the quorum port.
     pub(super) taps: BTreeMap<Key, Tap>,
+    /// Connections on which it speaks as Java's members do.
+    pub(super) accents: BTreeMap<Key, Accent>,
     pub(super) dialing: BTreeMap<LinkId, u64>,
     pub(super) listens: bool,
     pub(super) wake_at_us: u64,
@@ -184,6 +186,7 @@ impl Process {
         self.keys.remove(&key);
         self.frames.remove(&key);
         self.taps.remove(&key);
+        self.accents.remove(&key);
     }
 
     /// Hands over what is to be sent, as far as it fits.
@@ -201,12 +204,32 @@ impl Process {
             if let Some(tap) = self.taps.get_mut(&key) {
                 out.overhear(self.at, key, side, tap, &sent);
             }
-            out.send(key, side, sent);
+            let sent = self.with_accent(key, side, sent, all, out);
+            if !sent.is_empty() {
+                out.send(key, side, sent);
+            }
             if !all {
                 return;
             }
             let now = skew.now(out.now_us);
             self.member.link_sent(link, now);
+        }
+    }
+
+    /// What a member of Java's would have sent, in runs where this one has their ways.
+    fn with_accent(&mut self, key: Key, side: Side, sent: Vec<u8>, all: bool, out: &mut Outside) -> Vec<u8> {
+        let Some(accent) = self.accents.get_mut(&key) else { return sent };
+        match (out.net.class(key), side) {
+            (Some(Class::Quorum), Side::Called) => accent.leader(&sent),
+            // A vote that is not whole cannot be repeated.
+            (Some(Class::Election), _) if all && out.net.options.window_bytes > 4096 => {
+                let again = out.chance(300);
+                if again {
+                    out.evidence.hit("stale vote");
+                }
+                accent.voter(sent, again)
+            }
+            _ => sent,
         }
     }
 
