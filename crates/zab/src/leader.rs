@@ -124,6 +124,10 @@ pub(crate) struct Leader {
     compared: BTreeSet<Sid>,
     /// Of this member's configuration.
     version: i64,
+    /// A member promised itself to a later epoch, and cannot follow this leader: when to step down for it.
+    passed_at_ms: Option<u64>,
+    /// Until then a leader that was established does not step down for a later epoch, whoever says so.
+    firm_until_ms: u64,
 }
 
 impl Leader {
@@ -152,6 +156,8 @@ impl Leader {
             own_lag: Lag::default(),
             compared: BTreeSet::new(),
             version,
+            passed_at_ms: None,
+            firm_until_ms: 0,
         }
     }
 
@@ -254,6 +260,9 @@ impl Leader {
         learner.counts = !is_observer && quorum.is_voter(info.sid);
         learner.progress = Progress::Waiting;
         learner.deadline_ms = now_ms + self.limits.init_ms;
+        if is_member && accepted > self.epoch && self.stage != Stage::Joining {
+            self.passed_at_ms.get_or_insert(now_ms.max(self.firm_until_ms));
+        }
         match self.stage {
             Stage::Joining => {
                 // Whoever is no member burns no epochs (S3). A listed observer counts here, or one that once accepted
@@ -462,6 +471,8 @@ impl Leader {
             return;
         }
         self.stage = Stage::Broadcast;
+        self.firm_until_ms = now_ms + self.limits.init_ms;
+        self.passed_at_ms = self.passed_at_ms.map(|_| self.firm_until_ms);
         let mark = Zxid::new(self.epoch, 0);
         self.proposed = mark;
         self.persisted = mark;
@@ -573,6 +584,11 @@ impl Leader {
             self.ping_at_ms = now_ms + self.limits.tick_ms / 2;
             self.ping(out, now_ms);
         }
+        // Java's leader stays, and such a member goes round in elections for as long. That this happens at most once in
+        // initLimit bounds what a liar can do (S3).
+        if self.stage == Stage::Broadcast && self.passed_at_ms.is_some_and(|at_ms| at_ms <= now_ms) {
+            return Err(Resigned::Passed);
+        }
         if self.deadline_ms > now_ms {
             return Ok(());
         }
@@ -622,7 +638,8 @@ impl Leader {
 
     pub(crate) fn deadline_ms(&self) -> u64 {
         let learners = self.learners.values().map(|learner| learner.deadline_ms).min().unwrap_or(u64::MAX);
-        self.deadline_ms.min(self.ping_at_ms).min(learners)
+        let passed = self.passed_at_ms.filter(|_| self.stage == Stage::Broadcast).unwrap_or(u64::MAX);
+        self.deadline_ms.min(self.ping_at_ms).min(learners).min(passed)
     }
 }
 
@@ -664,4 +681,44 @@ pub enum Resigned {
     /// Source: `Leader#propose`.
     #[error("the counter of the epoch is spent")]
     CounterSpent,
+    /// A member that promised itself to a later epoch can only follow a leader of a still later one.
+    #[error("a member has promised itself to a later epoch")]
+    Passed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        tick_ms: 100,
+        init_ms: 1000,
+        sync_ms: 500,
+        connect_ms: 1000,
+        redial_ms: 100,
+        greeting_ms: 1000,
+    };
+
+    fn info(sid: i64) -> LearnerInfo {
+        LearnerInfo { sid: Sid(sid), protocol_version: PROTOCOL_VERSION, config_version: 0 }
+    }
+
+    #[test]
+    fn a_leader_that_a_member_cannot_follow_any_more_steps_down_after_a_while() {
+        let quorum = Quorum::Majority([1, 2, 3].map(Sid).into());
+        let mut out = VecDeque::new();
+        let mut leader = Leader::start(Sid(1), Epoch(0), Epoch(0), Zxid::ZERO, 0, LIMITS, 0);
+        let (two, three) = (LinkId(2), LinkId(3));
+        leader.on_linked(two, 0);
+        leader.on_info(two, &info(2), Epoch(0), false, true, &quorum, &mut out, 0).expect("it joins");
+        leader.on_accepted_stored(&quorum, &mut out, 0);
+        leader.on_ack_epoch(two, Zxid::ZERO, Some(Epoch(0)), &quorum, &mut out, 0).expect("it compares");
+        leader.on_current_stored(&quorum, &mut out, 0);
+        leader.on_ack(two, Zxid::new(Epoch(1), 0), &quorum, &mut out, 0).expect("it is level");
+        assert!(leader.is_established());
+        leader.on_linked(three, 10);
+        leader.on_info(three, &info(3), Epoch(9), false, true, &quorum, &mut out, 10).expect("it is no liar");
+        assert_eq!(leader.tick(&quorum, &mut out, 999), Ok(()), "not at anybody's word");
+        assert_eq!(leader.tick(&quorum, &mut out, 1000), Err(Resigned::Passed));
+    }
 }

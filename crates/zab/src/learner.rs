@@ -87,6 +87,8 @@ pub(crate) struct Learner {
     acked: Zxid,
     /// When the leader has been silent for too long.
     deadline_ms: u64,
+    /// The leader's epoch is before what was promised: it cannot be followed.
+    is_passed: bool,
 }
 
 impl Learner {
@@ -121,6 +123,7 @@ impl Learner {
             committed: last,
             acked: Zxid::NONE,
             deadline_ms: u64::MAX,
+            is_passed: false,
         }
     }
 
@@ -215,7 +218,9 @@ impl Learner {
         self.heard(now_ms);
         let misplaced = Violation::OutOfPlace { packet: packet.name(), phase: self.stage.name() };
         match (packet, self.stage) {
-            (&LeaderPacket::LeaderInfo { epoch, .. }, Stage::Registering) => self.on_leader_info(epoch, out),
+            (&LeaderPacket::LeaderInfo { epoch, .. }, Stage::Registering) => {
+                self.on_leader_info(epoch, out, now_ms)
+            }
             (&LeaderPacket::Diff { .. }, Stage::Compared) => {
                 if self.claim != self.last {
                     return Err(Violation::Malformed(
@@ -317,15 +322,22 @@ impl Learner {
         if self.is_live() { self.committed.max(self.known) } else { self.known }
     }
 
-    fn on_leader_info(&mut self, epoch: Epoch, out: &mut VecDeque<Effect>) -> Result<(), Violation> {
+    fn on_leader_info(
+        &mut self,
+        epoch: Epoch,
+        out: &mut VecDeque<Effect>,
+        now_ms: u64,
+    ) -> Result<(), Violation> {
         if epoch > EPOCH_MAX {
             return Err(Violation::EpochImpossible(epoch));
         }
         self.epoch = epoch;
         if epoch < self.accepted {
-            return Err(Violation::EpochPassed { got: epoch, accepted: self.accepted });
-        }
-        if epoch == self.accepted {
+            // Others follow it, so that an election would end in the same way at once. A tick from now it may have heard
+            // that it is passed, and have stepped down.
+            self.is_passed = true;
+            self.deadline_ms = now_ms + self.limits.tick_ms;
+        } else if epoch == self.accepted {
             self.stage = Stage::Compared;
             out.push_back(Effect::AckEpoch { last: self.claim, current: None });
         } else {
@@ -448,6 +460,9 @@ impl Learner {
         }
         // While this member's own disk works, the leader's silence means nothing.
         if self.wants_input() && self.deadline_ms <= now_ms {
+            if self.is_passed {
+                return Err(Violation::EpochPassed { got: self.epoch, accepted: self.accepted });
+            }
             let patience_ms = if self.is_live() { self.limits.sync_ms } else { self.limits.init_ms };
             return Err(Violation::Silent(patience_ms));
         }
