@@ -451,7 +451,9 @@ impl<D: Disk> Recovery<'_, D> {
     fn make_durable(&self, end: &LogEnd, mark: Option<Mark>) -> Result<(), DiskError> {
         self.disk.sync_dir(&self.dirs.snap)?;
         self.disk.sync_dir(&self.dirs.log)?;
-        let Some((log, upto)) = end.tip else { return Ok(()) };
+        // Without an entry behind the snapshot it is still the newest file that was written to, or cut.
+        let newest = names::list_logs(self.disk, &self.dirs.log)?.pop().map(|file| (file.zxid, 0));
+        let Some((log, upto)) = end.tip.or(newest) else { return Ok(()) };
         let file = self.disk.open_to_write(&disk::join(&self.dirs.log, &names::log_name(log)))?;
         if let Some(mark) = mark.filter(|mark| mark.log == log) {
             let mut at = mark.offset;
@@ -466,6 +468,8 @@ impl<D: Disk> Recovery<'_, D> {
                 at += n as u64;
             }
         }
+        // Nor may a cut be undone whose sync failed.
+        file.set_length(file.length()?)?;
         file.sync()
     }
 
