@@ -221,15 +221,17 @@ impl Evidence {
         self.see(&Seen::Wiped { sid });
     }
 
-    /// The first transaction that clients may have seen and this disk lacks.
+    /// The last transaction of epochs before this one that clients may have seen and this disk lacks. A leader that stood
+    /// still may find itself established when later epochs have begun; it can commit nothing.
     #[must_use]
-    pub fn lacks(&self, at: usize) -> Option<Zxid> {
+    pub fn lacks(&self, at: usize, epoch: Epoch) -> Option<Zxid> {
         let durable = &self.durable[at];
         self.shown
             .iter()
             .rev()
             .take_while(|shown| shown.zxid > durable.base)
-            .find_map(|shown| (!durable.holds(shown.zxid, shown.hash)).then_some(shown.zxid))
+            .find(|shown| shown.zxid.epoch() < epoch && !durable.holds(shown.zxid, shown.hash))
+            .map(|shown| shown.zxid)
     }
 
     /// Takes note of a kind of event, for the table of what was hit.

@@ -316,6 +316,7 @@ impl Machine {
         let digest = SnapshotDigest { zxid, version: 2, digest: digest.cast_signed() };
         if writer.finish(Some(digest), Some(zxid)).is_ok() {
             out.evidence.hit("snapshot");
+            out.line(format_args!("member {} has a snapshot of {zxid}", self.at + 1));
             if self.rng.chance(setup.purge_permille) && purge(&self.disk, &self.dirs, 3).is_ok() {
                 out.evidence.hit("purge");
             }

@@ -172,6 +172,11 @@ impl Machine {
         let mut sink = Replay { history: History::new(setup.tree()), entries: Vec::new() };
         let recovered =
             recover(&disk, &dirs, RecoverOptions::default(), &mut sink).map_err(|error| error.to_string())?;
+        for note in &recovered.notes {
+            out.line(format_args!("member {}: {note}", self.at + 1));
+        }
+        let from = recovered.snapshot.as_ref().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
+        out.line(format_args!("member {} replays from {from}", self.at + 1));
         if sink.history.digest_mismatches() > 0 {
             return Err(format!("{:?}", sink.history.first_mismatch()));
         }
@@ -500,6 +505,8 @@ impl Machine {
         let now = self.now(out);
         let (at, incarnation) = (self.at, self.incarnation);
         loop {
+            // Before anything goes out: who leads is known before it proposes.
+            self.observe(out);
             let Some(process) = &mut self.process else { return };
             let mut moved = false;
             while let Some(order) = process.member.next_order() {
@@ -577,7 +584,7 @@ impl Machine {
                 Observation::Established { epoch } => {
                     out.trace.note(u64::from(epoch.0));
                     out.line(format_args!("member {} is established in epoch {epoch}", sid.0));
-                    let lacks = out.evidence.lacks(at);
+                    let lacks = out.evidence.lacks(at, epoch);
                     out.evidence.established.insert(epoch, sid);
                     out.evidence.see(&Seen::Established { sid, epoch, lacks });
                 }
