@@ -199,6 +199,10 @@ impl Election {
         } else if is_better(&vote, &self.own, quorum) {
             self.adopt(vote, quorum);
             tell.push(Tell::Everyone);
+        } else if vote != self.own {
+            // It may have been following still when this member's vote came, and would hear it again only when that is
+            // repeated, 200 ms from now.
+            tell.push(Tell::One(from));
         }
         self.received.insert(from, Seen { state: PeerState::Looking, vote });
         self.settle(quorum, now_ms)
@@ -348,6 +352,17 @@ mod tests {
         let history = looking(vote(3, Zxid::new(Epoch(1), 7), 1, 1));
         assert_eq!(blank.on_vote(Sid(3), history, &three(), &mut tell, 50), None);
         assert_eq!(blank.tick(&three(), &mut tell, 10_000), None);
+    }
+
+    #[test]
+    fn who_votes_for_less_is_told_at_once() {
+        let mut best = election(3, Zxid(9), 0, false);
+        let mut tell = Vec::new();
+        best.on_vote(Sid(1), looking(vote(1, Zxid(5), 1, 0)), &three(), &mut tell, 10);
+        assert_eq!(tell, [Tell::One(Sid(1))]);
+        tell.clear();
+        best.on_vote(Sid(1), looking(vote(3, Zxid(9), 1, 0)), &three(), &mut tell, 11);
+        assert_eq!(tell, [], "who agrees is not");
     }
 
     #[test]
