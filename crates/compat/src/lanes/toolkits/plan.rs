@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 
 use super::history::{Histories, History};
 use crate::diff::rng::Rng;
@@ -148,7 +148,7 @@ impl Plan {
             let name = format!("{writer}: dump of {}", file_name(&file));
             self.add(name, Tool::TxnLog, "@/log.1", vec![("log.1".into(), Given::Copy(file))]);
         }
-        let log = Log::read(&history.newest("log.", "")?)?;
+        let log = Log::of(history)?;
         let (first, second) = (log.entry(0), log.entry(1));
         let last = log.entry(ENTRIES - 1);
         let middle = log.entry(ENTRIES / 2);
@@ -313,7 +313,7 @@ impl Plan {
     /// Bytes changed anywhere.
     fn drawn(&mut self, history: &History) -> Result<()> {
         let writer = &history.writer;
-        let log = Log::read(&history.newest("log.", "")?)?;
+        let log = Log::of(history)?;
         let mut snapshot = Vec::new();
         File::open(history.newest("snapshot.", "")?)?.read_to_end(&mut snapshot)?;
         for seed in 0..DRAWN {
@@ -419,22 +419,38 @@ struct Log {
 }
 
 impl Log {
-    fn read(path: &Path) -> Result<Self> {
+    /// The newest log that is long enough. A server snapshots when it likes, and may just have begun a new one.
+    fn of(history: &History) -> Result<Self> {
+        for path in history.files("log.", "")?.iter().rev() {
+            if let Some(log) = Self::read(path)? {
+                return Ok(log);
+            }
+        }
+        bail!("no log of {} in {} has {ENTRIES} entries", history.writer, history.dir.display())
+    }
+
+    fn read(path: &Path) -> Result<Option<Self>> {
         let file = File::open(path)?;
         let mut entries = Vec::new();
         let mut at = LOG_HEADER;
         while entries.len() < ENTRIES {
             let mut length = [0; 4];
-            file.read_exact_at(&mut length, u64::try_from(at + 8)?)?;
+            let read = file.read_exact_at(&mut length, u64::try_from(at + 8)?);
+            if read.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::UnexpectedEof) {
+                return Ok(None);
+            }
+            read?;
             let length = usize::try_from(i32::from_be_bytes(length))?;
-            ensure!(length > 0, "{} has fewer than {ENTRIES} entries", path.display());
+            if length == 0 {
+                return Ok(None);
+            }
             entries.push(at);
             at += ENTRY_HEAD + length + 1;
         }
         let mut bytes = vec![0; at];
         file.read_exact_at(&mut bytes, 0)?;
         bytes.resize(at + 500, 0);
-        Ok(Self { bytes, entries })
+        Ok(Some(Self { bytes, entries }))
     }
 
     fn entry(&self, number: usize) -> usize {
