@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use proto::quorum::{LearnerInfo, PROTOCOL_VERSION};
 use proto::{Epoch, Sid, Zxid};
 
-use crate::peer::{Effect, Limits, LinkId};
+use crate::effect::{Effect, Limits, LinkId};
 use crate::violation::EPOCH_MAX;
 use crate::{Quorum, Violation};
 

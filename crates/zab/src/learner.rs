@@ -8,7 +8,7 @@ use proto::quorum::LeaderPacket;
 use proto::{Epoch, Sid, Zxid};
 
 use crate::Violation;
-use crate::peer::{Effect, Limits};
+use crate::effect::{Effect, Limits};
 use crate::violation::EPOCH_MAX;
 
 /// How far this member is with its leader.

@@ -8,6 +8,7 @@
 #![no_std]
 extern crate alloc;
 
+mod effect;
 mod election;
 mod leader;
 mod learner;
@@ -17,9 +18,10 @@ mod sole;
 mod sync;
 mod violation;
 
+pub use effect::{Effect, Limits, LinkId, PeerOptions, Role};
 pub use election::{ElectionTimes, Seen};
 pub use leader::{LearnerView, Resigned};
-pub use peer::{Effect, Limits, LinkId, Peer, PeerOptions, Role};
+pub use peer::Peer;
 pub use quorum::Quorum;
 pub use sole::Sole;
 pub use sync::{Held, Plan, plan};
