@@ -290,11 +290,18 @@ pub enum Txn<'a> {
 }
 
 impl<'a> Txn<'a> {
-    /// Reads the body that belongs to `kind`. Bytes behind it are left alone.
+    /// Reads the body that belongs to `kind`, as the log and a proposal hold it. Bytes behind it are left alone.
     ///
     /// # Errors
-    /// [`TxnError`]
+    /// [`TxnError`]; a check outside a multi is one too. Source: `SerializeUtils#deserializeTxn`.
     pub fn decode(kind: i32, reader: &mut Reader<'a>) -> Result<Self, TxnError> {
+        if kind == TxnKind::Check.number() {
+            return Err(TxnError::Kind(kind));
+        }
+        Self::decode_any(kind, reader)
+    }
+
+    fn decode_any(kind: i32, reader: &mut Reader<'a>) -> Result<Self, TxnError> {
         Ok(match TxnKind::from_number(kind).ok_or(TxnError::Kind(kind))? {
             TxnKind::CreateSession => Self::CreateSession(reader.take()?),
             TxnKind::CloseSession => Self::CloseSession(close_session(reader)?),
@@ -321,7 +328,7 @@ impl<'a> Txn<'a> {
         if sub.kind == TxnKind::Multi.number() {
             return Err(TxnError::Kind(sub.kind));
         }
-        Self::decode(sub.kind, &mut Reader::new(sub.data.unwrap_or_default()))
+        Self::decode_any(sub.kind, &mut Reader::new(sub.data.unwrap_or_default()))
     }
 
     /// What it does.

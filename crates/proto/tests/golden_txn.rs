@@ -184,6 +184,8 @@ fn a_configuration() {
 fn kinds_that_nobody_writes() {
     let mut golden = bytes("010000248dd10000 00000009 0000000000000007 000001a2030a2b86 00000008");
     assert_eq!(Entry::decode(&golden), Err(TxnError::Kind(8)));
+    let check = with_header(TxnKind::Check, "000000022f61 00000002");
+    assert_eq!(Entry::decode(&check), Err(TxnError::Kind(13)));
     golden.truncate(31);
     assert!(matches!(Entry::decode(&golden), Err(TxnError::Malformed(_))));
 }
