@@ -61,11 +61,14 @@ fn pass_acl_list<R: Read>(archive: &mut Archive<R>) -> Result<(), Thrown> {
             "Incorrent format of InputArchive when deserialize DataTree - missing acls",
         )),
         entries => {
+            let mut complete = true;
             for _ in 0..entries {
                 let _perms = archive.int()?;
-                let (_scheme, _id) = (archive.text()?, archive.text()?);
+                let (scheme, id) = (archive.text()?, archive.text()?);
+                complete &= scheme.is_some() && id.is_some();
             }
-            Ok(())
+            // The original looks the whole list up by its hash, and `Id#hashCode` takes no null.
+            if complete { Ok(()) } else { Err(Thrown::null()) }
         }
     }
 }
