@@ -3,20 +3,25 @@
 //! It keeps a session over connections with any member, as ZooKeeper's clients do, and holds each reply and event against
 //! the model.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod replies;
+mod watches;
+mod wishes;
+
+use std::collections::{BTreeMap, VecDeque};
 
 use proto::wire::put_frame;
 use proto::{
-    Acl, Children2Reply, ConnectRequest, ConnectResponse, CreateRequest, DataReply, DeleteRequest, Encode,
-    EventKind, MultiHeader, MultiItem, OpCode, PathRequest, PathWatchRequest, Reader, ReplyHeader,
-    RequestHeader, SessionId, SetDataRequest, SetWatches, Stat, StatReply, WatcherEvent, Xid, Zxid,
+    ConnectRequest, ConnectResponse, Encode, OpCode, Reader, ReplyHeader, RequestHeader, SessionId,
+    WatcherEvent, Xid, Zxid,
 };
 
 use crate::invariants::Broken;
-use crate::model::{Look, Value, Watched, Write};
+use crate::model::{Value, Watched};
 use crate::net::{Class, Host, Key, Side};
 use crate::outside::{Caller, Event, Outside};
 use crate::rng::Rng;
+use watches::Watch;
+use wishes::Asked;
 
 /// Registers that all clients write to.
 pub const REGISTERS: usize = 4;
@@ -26,8 +31,6 @@ pub const NODES: &str = "/n";
 const TIMEOUT_MS: i32 = 6000;
 /// How long a call may take.
 const CALL_US: u64 = 1_000_000;
-/// xid of SetWatches.
-const SET_WATCHES: i32 = -8;
 /// What a client keeps in mind to delete or look at.
 const OWN_MAX: usize = 12;
 /// Watches a client leaves at the most.
@@ -44,15 +47,6 @@ pub struct Habits {
     pub writes_permille: u64,
     /// In so many of 1000 cases it closes its session and begins another.
     pub closes_permille: u64,
-}
-
-#[derive(Clone, Debug)]
-enum Asked {
-    Write(Write),
-    Get(String, bool),
-    Exists(String, bool),
-    List(bool),
-    Sync,
 }
 
 #[derive(Debug)]
@@ -76,14 +70,6 @@ enum State {
     Rearming(Key),
     /// Requests are answered.
     Open(Key),
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Watch {
-    /// It was left by a read of this state.
-    since: Zxid,
-    /// The znode was there.
-    was_there: bool,
 }
 
 /// See the module.
@@ -341,7 +327,7 @@ impl Client {
                 }
                 Ok(())
             }
-            SET_WATCHES => {
+            watches::SET_WATCHES => {
                 for ((path, _), watch) in &mut self.watches {
                     // A znode that came and went meanwhile is not told of; nobody could.
                     if !watch.was_there {
@@ -402,29 +388,6 @@ impl Client {
         Ok(())
     }
 
-    fn rearm(&mut self, key: Key, out: &mut Outside) {
-        let names = |what: Watched, there: bool| -> Vec<_> {
-            self.watches
-                .iter()
-                .filter(|((_, watched), watch)| *watched == what && (watch.was_there == there))
-                .map(|((path, _), _)| Some(path.clone().into()))
-                .collect()
-        };
-        let request = SetWatches {
-            relative_zxid: self.last,
-            data: Some(names(Watched::Data, true)),
-            exist: Some(names(Watched::Data, false)),
-            child: Some(names(Watched::Children, true)),
-        };
-        let mut body = Vec::new();
-        request.encode(&mut body);
-        for watch in self.watches.values_mut() {
-            watch.since = watch.since.max(self.last);
-        }
-        out.evidence.hit("watches left again");
-        self.send_header(key, SET_WATCHES, OpCode::SetWatches, |out| out.extend_from_slice(&body), out);
-    }
-
     /// C3, and what a sync promised (C5).
     fn see(&mut self, zxid: Zxid, out: &Outside) -> Result<(), Broken> {
         if zxid.0 <= 0 {
@@ -439,222 +402,6 @@ impl Client {
             return Err(Broken(format!("session {} sees {zxid}, committed is {tip} (C7)", self.session)));
         }
         Ok(())
-    }
-
-    /// C8: an event comes before anything newer than it is seen.
-    fn overdue(&self, zxid: Zxid, out: &Outside) -> Result<(), Broken> {
-        for ((path, what), watch) in &self.watches {
-            let due = out.evidence.model.first_change(path, *what, watch.since);
-            if let Some(due) = due.filter(|due| *due <= zxid) {
-                return Err(Broken(format!(
-                    "session {} sees {zxid} before the event of {due} on {path} (C8)",
-                    self.session
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    fn on_event(&mut self, event: &WatcherEvent<'_>, zxid: Zxid, out: &mut Outside) -> Result<(), Broken> {
-        self.events += 1;
-        out.evidence.hit("event");
-        let path = event.path.as_deref().unwrap_or_default();
-        let whats: &[Watched] = match event.kind {
-            kind if kind == EventKind::Deleted.number() => &[Watched::Data, Watched::Children],
-            kind if kind == EventKind::ChildrenChanged.number() => &[Watched::Children],
-            _ => &[Watched::Data],
-        };
-        let mut is_asked = false;
-        for &what in whats {
-            let Some(watch) = self.watches.remove(&(path.to_owned(), what)) else { continue };
-            is_asked = true;
-            let due = out.evidence.model.first_change(path, what, watch.since);
-            if zxid.0 > 0 && due != Some(zxid) {
-                return Err(Broken(format!(
-                    "the watch on {path} tells {zxid}, the first change behind {} is {due:?} (C8)",
-                    watch.since
-                )));
-            }
-        }
-        if is_asked {
-            return Ok(());
-        }
-        Err(Broken(format!("session {} is told of {path}, where it has no watch (C8)", self.session)))
-    }
-
-    fn leave_watch(&mut self, path: &str, what: Watched, since: Zxid, was_there: bool) {
-        self.watches.entry((path.to_owned(), what)).or_insert(Watch { since, was_there });
-    }
-
-    fn on_reply(
-        &mut self,
-        pending: &Pending,
-        header: ReplyHeader,
-        mut reader: Reader<'_>,
-        out: &mut Outside,
-    ) -> Result<(), Broken> {
-        let bad = |_| Broken(format!("the reply to {:?} cannot be read", pending.asked));
-        let (zxid, code) = (header.zxid, header.err);
-        out.evidence.model.check_open(self.session, zxid).or_else(|broken| {
-            // closeSession is answered behind its own transaction.
-            if matches!(pending.asked, Asked::Write(Write::Close)) { Ok(()) } else { Err(broken) }
-        })?;
-        // A leader that was replaced and does not know it yet answers syncs from what it has, as Java's does: a sync asks no
-        // quorum.
-        if zxid < self.synced && zxid.epoch() == self.synced.epoch() {
-            return Err(Broken(format!("{zxid} is seen behind a sync of {} (C5)", self.synced)));
-        }
-        match &pending.asked {
-            Asked::Write(write) => {
-                let model = &mut out.evidence.model;
-                model.check_write(self.session, pending.xid, pending.floor, zxid, code)?;
-                if code != 0 {
-                    return Ok(());
-                }
-                match write {
-                    Write::Create { sequential, path, .. } => {
-                        let reply: proto::CreateReply<'_> = reader.take().map_err(bad)?;
-                        let given = reply.path.as_deref().unwrap_or_default();
-                        if model.look(given, zxid).is_none_or(|look| look.created != zxid)
-                            || (!sequential && given != path)
-                        {
-                            return Err(Broken(format!("{zxid} is answered with {given}, asked was {path}")));
-                        }
-                        if given.starts_with(NODES) && self.own.len() < OWN_MAX {
-                            self.own.push(given.to_owned());
-                        }
-                    }
-                    Write::Set(puts, _) if puts.len() == 1 => {
-                        let StatReply { stat } = reader.take().map_err(bad)?;
-                        if let Some((path, value)) = puts.first() {
-                            model.check_look(path, zxid, Some(look_of(&stat, *value)))?;
-                        }
-                    }
-                    Write::Close => {
-                        self.forget_session();
-                        self.is_closing = false;
-                        self.leave(out);
-                    }
-                    Write::Set(..) | Write::Delete(_) => {}
-                }
-            }
-            Asked::Get(path, watches) => {
-                let shown = if code == 0 {
-                    let reply: DataReply<'_> = reader.take().map_err(bad)?;
-                    let value =
-                        reply.data.and_then(|data| data.try_into().ok()).map_or(0, u64::from_be_bytes);
-                    Some(look_of(&reply.stat, value))
-                } else {
-                    None
-                };
-                out.evidence.model.check_look(path, zxid, shown)?;
-                if *watches && shown.is_some() {
-                    self.leave_watch(path, Watched::Data, zxid, true);
-                }
-            }
-            Asked::Exists(path, watches) => {
-                let shown = if code == 0 {
-                    let StatReply { stat } = reader.take().map_err(bad)?;
-                    let value = out.evidence.model.look(path, zxid).map_or(0, |look| look.value);
-                    Some(look_of(&stat, value))
-                } else {
-                    None
-                };
-                out.evidence.model.check_look(path, zxid, shown)?;
-                if *watches {
-                    self.leave_watch(path, Watched::Data, zxid, shown.is_some());
-                }
-            }
-            Asked::List(watches) => {
-                if code == 0 {
-                    let reply: Children2Reply<'_> = reader.take().map_err(bad)?;
-                    let names = reply.children.unwrap_or_default();
-                    let shown: BTreeSet<String> =
-                        names.into_iter().flatten().map(|name| name.into_owned()).collect();
-                    out.evidence.model.check_list(NODES, zxid, &shown)?;
-                    if *watches {
-                        self.leave_watch(NODES, Watched::Children, zxid, true);
-                    }
-                }
-            }
-            Asked::Sync => self.synced = self.synced.max(pending.floor),
-        }
-        Ok(())
-    }
-
-    // Wishes.
-
-    fn ask(&mut self, key: Key, out: &mut Outside) {
-        if self.is_quiet {
-            return;
-        }
-        let asked = self.wish(out);
-        let xid = self.next_xid;
-        self.next_xid += 1;
-        let floor = out.evidence.model.answered();
-        if let Asked::Write(write) = &asked {
-            out.evidence.model.ask(self.session, xid, write.clone());
-            self.is_closing = *write == Write::Close;
-        }
-        let (op, body) = encode(&asked);
-        self.pending.push_back(Pending { xid, asked, floor, sent_us: out.now_us });
-        self.send_header(key, xid, op, |out| out.extend_from_slice(&body), out);
-    }
-
-    fn wish(&mut self, out: &Outside) -> Asked {
-        // The roots first, by whoever finds them missing.
-        if let Some(missing) =
-            roots().find(|root| out.evidence.model.look(root, out.evidence.tip()).is_none())
-        {
-            let value = self.value();
-            return Asked::Write(Write::Create { path: missing, value, ephemeral: false, sequential: false });
-        }
-        let Habits { writes_permille, closes_permille, .. } = self.habits;
-        if self.rng.chance(closes_permille) {
-            return Asked::Write(Write::Close);
-        }
-        let register = format!("/r{}", self.rng.index(REGISTERS));
-        let watches = self.watches.len() < WATCHES_MAX && self.rng.chance(300);
-        if self.rng.chance(writes_permille) {
-            let value = self.value();
-            return Asked::Write(match self.rng.below(10) {
-                0..=4 => {
-                    let expected = self.rng.chance(100).then_some(0);
-                    Write::Set(vec![(register, value)], expected)
-                }
-                5 => Write::Set(vec![("/r0".into(), value), ("/r1".into(), value + 1)], None),
-                6 | 7 => Write::Create {
-                    path: format!("{NODES}/c{}-{value:x}", self.at),
-                    value,
-                    ephemeral: self.rng.chance(500),
-                    sequential: false,
-                },
-                8 => Write::Create {
-                    path: format!("{NODES}/s-"),
-                    value,
-                    ephemeral: self.rng.chance(700),
-                    sequential: true,
-                },
-                _ => match self.own.pop() {
-                    Some(path) => Write::Delete(path),
-                    None => Write::Set(vec![(register, value)], None),
-                },
-            });
-        }
-        match self.rng.below(8) {
-            0..=3 => Asked::Get(register, watches),
-            4 => Asked::List(watches),
-            5 => Asked::Sync,
-            _ => match self.own.last() {
-                Some(path) => Asked::Exists(path.clone(), watches),
-                None => Asked::Get(register, watches),
-            },
-        }
-    }
-
-    fn value(&mut self) -> Value {
-        self.next_value += 2;
-        self.next_value
     }
 
     fn send_header(
@@ -673,71 +420,4 @@ impl Client {
         self.sent_us = out.now_us;
         out.send(key, Side::Caller, frame);
     }
-}
-
-/// What has to be there for the rest.
-fn roots() -> impl Iterator<Item = String> {
-    (0..REGISTERS).map(|register| format!("/r{register}")).chain([NODES.to_owned()])
-}
-
-fn look_of(stat: &Stat, value: Value) -> Look {
-    Look {
-        created: stat.czxid,
-        modified: stat.mzxid,
-        value,
-        version: stat.version,
-        owner: stat.ephemeral_owner,
-    }
-}
-
-fn encode(asked: &Asked) -> (OpCode, Vec<u8>) {
-    let mut body = Vec::new();
-    let text = |path: &str| Some(path.to_owned().into());
-    let op = match asked {
-        Asked::Write(Write::Set(puts, expected)) => {
-            let version = expected.unwrap_or(-1);
-            if let [(path, value)] = &puts[..] {
-                SetDataRequest { path: text(path), data: Some(&value.to_be_bytes()), version }
-                    .encode(&mut body);
-                OpCode::SetData
-            } else {
-                for (path, value) in puts {
-                    let data = value.to_be_bytes();
-                    MultiItem::SetData(SetDataRequest { path: text(path), data: Some(&data), version: -1 })
-                        .encode(&mut body);
-                }
-                MultiHeader::END.encode(&mut body);
-                OpCode::Multi
-            }
-        }
-        Asked::Write(Write::Create { path, value, ephemeral, sequential }) => {
-            let flags = i32::from(*ephemeral) + 2 * i32::from(*sequential);
-            let data = value.to_be_bytes();
-            let acl = Some(vec![Acl::open()]);
-            CreateRequest { path: text(path), data: Some(&data), acl, flags }.encode(&mut body);
-            OpCode::Create
-        }
-        Asked::Write(Write::Delete(path)) => {
-            DeleteRequest { path: text(path), version: -1 }.encode(&mut body);
-            OpCode::Delete
-        }
-        Asked::Write(Write::Close) => OpCode::CloseSession,
-        Asked::Get(path, watch) => {
-            PathWatchRequest { path: text(path), watch: *watch }.encode(&mut body);
-            OpCode::GetData
-        }
-        Asked::Exists(path, watch) => {
-            PathWatchRequest { path: text(path), watch: *watch }.encode(&mut body);
-            OpCode::Exists
-        }
-        Asked::List(watch) => {
-            PathWatchRequest { path: text(NODES), watch: *watch }.encode(&mut body);
-            OpCode::GetChildren2
-        }
-        Asked::Sync => {
-            PathRequest { path: text("/") }.encode(&mut body);
-            OpCode::Sync
-        }
-    };
-    (op, body)
 }

@@ -1,0 +1,154 @@
+//! What a client asks for.
+
+use proto::{
+    Acl, CreateRequest, DeleteRequest, Encode as _, MultiHeader, MultiItem, OpCode, PathRequest,
+    PathWatchRequest, SetDataRequest,
+};
+
+use super::{Client, Habits, NODES, Pending, REGISTERS, WATCHES_MAX};
+use crate::model::{Value, Write};
+use crate::net::Key;
+use crate::outside::Outside;
+
+#[derive(Clone, Debug)]
+pub(super) enum Asked {
+    Write(Write),
+    Get(String, bool),
+    Exists(String, bool),
+    List(bool),
+    Sync,
+}
+
+impl Client {
+    // Wishes.
+
+    pub(super) fn ask(&mut self, key: Key, out: &mut Outside) {
+        if self.is_quiet {
+            return;
+        }
+        let asked = self.wish(out);
+        let xid = self.next_xid;
+        self.next_xid += 1;
+        let floor = out.evidence.model.answered();
+        if let Asked::Write(write) = &asked {
+            out.evidence.model.ask(self.session, xid, write.clone());
+            self.is_closing = *write == Write::Close;
+        }
+        let (op, body) = encode(&asked);
+        self.pending.push_back(Pending { xid, asked, floor, sent_us: out.now_us });
+        self.send_header(key, xid, op, |out| out.extend_from_slice(&body), out);
+    }
+
+    fn wish(&mut self, out: &Outside) -> Asked {
+        // The roots first, by whoever finds them missing.
+        if let Some(missing) =
+            roots().find(|root| out.evidence.model.look(root, out.evidence.tip()).is_none())
+        {
+            let value = self.value();
+            return Asked::Write(Write::Create { path: missing, value, ephemeral: false, sequential: false });
+        }
+        let Habits { writes_permille, closes_permille, .. } = self.habits;
+        if self.rng.chance(closes_permille) {
+            return Asked::Write(Write::Close);
+        }
+        let register = format!("/r{}", self.rng.index(REGISTERS));
+        let watches = self.watches.len() < WATCHES_MAX && self.rng.chance(300);
+        if self.rng.chance(writes_permille) {
+            let value = self.value();
+            return Asked::Write(match self.rng.below(10) {
+                0..=4 => {
+                    let expected = self.rng.chance(100).then_some(0);
+                    Write::Set(vec![(register, value)], expected)
+                }
+                5 => Write::Set(vec![("/r0".into(), value), ("/r1".into(), value + 1)], None),
+                6 | 7 => Write::Create {
+                    path: format!("{NODES}/c{}-{value:x}", self.at),
+                    value,
+                    ephemeral: self.rng.chance(500),
+                    sequential: false,
+                },
+                8 => Write::Create {
+                    path: format!("{NODES}/s-"),
+                    value,
+                    ephemeral: self.rng.chance(700),
+                    sequential: true,
+                },
+                _ => match self.own.pop() {
+                    Some(path) => Write::Delete(path),
+                    None => Write::Set(vec![(register, value)], None),
+                },
+            });
+        }
+        match self.rng.below(8) {
+            0..=3 => Asked::Get(register, watches),
+            4 => Asked::List(watches),
+            5 => Asked::Sync,
+            _ => match self.own.last() {
+                Some(path) => Asked::Exists(path.clone(), watches),
+                None => Asked::Get(register, watches),
+            },
+        }
+    }
+
+    fn value(&mut self) -> Value {
+        self.next_value += 2;
+        self.next_value
+    }
+}
+
+/// What has to be there for the rest.
+fn roots() -> impl Iterator<Item = String> {
+    (0..REGISTERS).map(|register| format!("/r{register}")).chain([NODES.to_owned()])
+}
+
+fn encode(asked: &Asked) -> (OpCode, Vec<u8>) {
+    let mut body = Vec::new();
+    let text = |path: &str| Some(path.to_owned().into());
+    let op = match asked {
+        Asked::Write(Write::Set(puts, expected)) => {
+            let version = expected.unwrap_or(-1);
+            if let [(path, value)] = &puts[..] {
+                SetDataRequest { path: text(path), data: Some(&value.to_be_bytes()), version }
+                    .encode(&mut body);
+                OpCode::SetData
+            } else {
+                for (path, value) in puts {
+                    let data = value.to_be_bytes();
+                    MultiItem::SetData(SetDataRequest { path: text(path), data: Some(&data), version: -1 })
+                        .encode(&mut body);
+                }
+                MultiHeader::END.encode(&mut body);
+                OpCode::Multi
+            }
+        }
+        Asked::Write(Write::Create { path, value, ephemeral, sequential }) => {
+            let flags = i32::from(*ephemeral) + 2 * i32::from(*sequential);
+            let data = value.to_be_bytes();
+            let acl = Some(vec![Acl::open()]);
+            CreateRequest { path: text(path), data: Some(&data), acl, flags }.encode(&mut body);
+            OpCode::Create
+        }
+        Asked::Write(Write::Delete(path)) => {
+            DeleteRequest { path: text(path), version: -1 }.encode(&mut body);
+            OpCode::Delete
+        }
+        Asked::Write(Write::Close) => OpCode::CloseSession,
+        Asked::Get(path, watch) => {
+            PathWatchRequest { path: text(path), watch: *watch }.encode(&mut body);
+            OpCode::GetData
+        }
+        Asked::Exists(path, watch) => {
+            PathWatchRequest { path: text(path), watch: *watch }.encode(&mut body);
+            OpCode::Exists
+        }
+        Asked::List(watch) => {
+            PathWatchRequest { path: text(NODES), watch: *watch }.encode(&mut body);
+            OpCode::GetChildren2
+        }
+        Asked::Sync => {
+            PathRequest { path: text("/") }.encode(&mut body);
+            OpCode::Sync
+        }
+    };
+    (op, body)
+}
