@@ -51,6 +51,23 @@ pub enum Fault {
     /// The n-th sync of a file from now, once; what it should have written is dropped, and the next sync is
     /// successful, as Linux does.
     Sync(u64),
+    /// The n-th change of a name from now, once.
+    Rename(u64),
+    /// The n-th write from now to a file whose name begins so is said to be done, and never reaches the disk; until the
+    /// power goes it can be read back.
+    Lost(u64, &'static str),
+    /// The same, and it lands 4 KiB behind its place.
+    Astray(u64, &'static str),
+}
+
+/// How far a misdirected write goes wrong.
+const ASTRAY: usize = 4096;
+
+/// What a disk does behind everybody's back.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Trick {
+    Lost,
+    Astray,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -79,6 +96,7 @@ enum Doing {
     Write,
     Sync,
     Name,
+    Rename,
 }
 
 impl Doing {
@@ -87,7 +105,8 @@ impl Doing {
             Self::Read => "reading",
             Self::Write => "writing",
             Self::Sync => "syncing",
-            Self::Name => "renaming",
+            Self::Name => "looking up",
+            Self::Rename => "renaming",
         }
     }
 }
@@ -102,6 +121,9 @@ struct State {
     locks: BTreeSet<String>,
     capacity_bytes: Option<u64>,
     faults: Vec<Fault>,
+    trick: Option<Trick>,
+    /// How many planned faults came about.
+    hits: u64,
     dead: bool,
     powered: u64,
     operations: u64,
@@ -118,6 +140,12 @@ impl MemDisk {
     #[must_use]
     pub fn operations(&self) -> u64 {
         self.state.borrow().operations
+    }
+
+    /// How many of the planned faults came about.
+    #[must_use]
+    pub fn hits(&self) -> u64 {
+        self.state.borrow().hits
     }
 
     /// Plans a fault.
@@ -187,6 +215,40 @@ impl MemDisk {
     pub fn contents(&self, path: &str) -> Option<Vec<u8>> {
         let state = self.state.borrow();
         state.names.get(path).map(|&inode| state.inodes[inode].now.clone())
+    }
+
+    /// What the disk holds of a file, whatever the system has in its memory.
+    #[must_use]
+    pub fn durable(&self, path: &str) -> Option<Vec<u8>> {
+        let state = self.state.borrow();
+        state.durable_names.get(path).map(|&inode| state.inodes[inode].durable.clone())
+    }
+
+    /// A bit of a file at rest is turned over, for whoever has it open too. Nothing happens beyond its end.
+    pub fn flip(&self, path: &str, at: usize, bit: u8) {
+        let mut state = self.state.borrow_mut();
+        let Some(&inode) = state.names.get(path) else { return };
+        let Inode { now, durable, .. } = &mut state.inodes[inode];
+        for byte in [now.get_mut(at), durable.get_mut(at)].into_iter().flatten() {
+            *byte ^= 1 << (bit % 8);
+        }
+    }
+
+    /// A file ends earlier from now on, durably.
+    pub fn cut(&self, path: &str, length: usize) {
+        let mut state = self.state.borrow_mut();
+        let Some(&inode) = state.names.get(path) else { return };
+        let Inode { now, durable, pending } = &mut state.inodes[inode];
+        now.truncate(length);
+        durable.clone_from(now);
+        pending.clear();
+    }
+
+    /// A file is gone, durably.
+    pub fn lose(&self, path: &str) {
+        let mut state = self.state.borrow_mut();
+        state.names.remove(path);
+        state.durable_names.remove(path);
     }
 
     /// Puts a file there, durable at once, in the place of any other.
@@ -280,6 +342,7 @@ impl State {
     fn restart(&mut self) {
         self.locks.clear();
         self.faults.clear();
+        self.trick = None;
         self.dead = false;
         self.powered += 1;
     }
@@ -298,11 +361,20 @@ impl State {
                 Fault::Read(n) => (n, doing == Doing::Read),
                 Fault::Write(n) => (n, doing == Doing::Write),
                 Fault::Sync(n) => (n, doing == Doing::Sync),
+                Fault::Rename(n) => (n, doing == Doing::Rename),
+                Fault::Lost(n, front) | Fault::Astray(n, front) => {
+                    (n, doing == Doing::Write && disk::file_name(path).starts_with(*front))
+                }
             };
             if concerned && *n == 0 {
-                hit = true;
                 *n = u64::MAX;
-                self.dead |= matches!(fault, Fault::Power(_));
+                self.hits += 1;
+                match fault {
+                    Fault::Lost(..) => self.trick = Some(Trick::Lost),
+                    Fault::Astray(..) => self.trick = Some(Trick::Astray),
+                    Fault::Power(_) => (hit, self.dead) = (true, true),
+                    Fault::Read(_) | Fault::Write(_) | Fault::Sync(_) | Fault::Rename(_) => hit = true,
+                }
             } else if concerned {
                 *n = n.saturating_sub(1);
             }
@@ -355,7 +427,7 @@ impl Disk for MemDisk {
 
     fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
         let mut state = self.state.borrow_mut();
-        state.operation(Doing::Name, from)?;
+        state.operation(Doing::Rename, from)?;
         let inode = *state.names.get(from).ok_or_else(|| DiskError::NotFound { path: from.into() })?;
         state.change(NameChange::Move { from: from.into(), to: to.into(), inode });
         Ok(())
@@ -447,7 +519,13 @@ impl MemFile {
         if state.powered != self.powered {
             return Err(failure(doing, &self.path));
         }
-        state.operation(doing, &self.path)?;
+        // It may have got another name since it was opened, which only those who plan faults ask for.
+        let named = if state.faults.is_empty() {
+            None
+        } else {
+            state.names.iter().find(|(_, inode)| **inode == self.inode).map(|(path, _)| path.clone())
+        };
+        state.operation(doing, named.as_deref().unwrap_or(&self.path))?;
         Ok(state)
     }
 
@@ -494,7 +572,13 @@ impl DiskFile for MemFile {
             (length - offset.min(length)).saturating_add(size(capacity.saturating_sub(state.used_bytes())))
         });
         let fits = bytes.len().min(room);
-        state.inodes[self.inode].write(&bytes[..fits], offset);
+        let trick = state.trick.take();
+        let inode = &mut state.inodes[self.inode];
+        let pending = inode.pending.len();
+        inode.write(&bytes[..fits], if trick == Some(Trick::Astray) { offset + ASTRAY } else { offset });
+        if trick == Some(Trick::Lost) {
+            inode.pending.truncate(pending);
+        }
         if fits < bytes.len() { Err(DiskError::NoSpace { path: self.path.clone() }) } else { Ok(()) }
     }
 
