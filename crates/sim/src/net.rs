@@ -108,9 +108,14 @@ pub struct Net {
     pub options: NetOptions,
     conns: BTreeMap<Key, Conn>,
     next: Key,
-    blocked: BTreeSet<(Host, Host, Class)>,
+    blocked: BTreeSet<Way>,
+    /// What a way takes more than others.
+    longer_us: BTreeMap<Way, u64>,
     rng: Rng,
 }
+
+/// A direction between two hosts, for one kind of connection.
+pub type Way = (Host, Host, Class);
 
 fn at(side: Side) -> usize {
     match side {
@@ -120,7 +125,7 @@ fn at(side: Side) -> usize {
 }
 
 impl Conn {
-    fn way(&self, from: Side) -> (Host, Host, Class) {
+    fn way(&self, from: Side) -> Way {
         let (a, b) = self.hosts;
         match from {
             Side::Caller => (a, b, self.class),
@@ -133,7 +138,28 @@ impl Net {
     /// A network without connections.
     #[must_use]
     pub fn new(options: NetOptions, rng: Rng) -> Self {
-        Self { options, conns: BTreeMap::new(), next: 1, blocked: BTreeSet::new(), rng }
+        Self {
+            options,
+            conns: BTreeMap::new(),
+            next: 1,
+            blocked: BTreeSet::new(),
+            longer_us: BTreeMap::new(),
+            rng,
+        }
+    }
+
+    /// A way takes so much longer from now on; 0 makes it as any other.
+    pub fn lengthen(&mut self, way: Way, us: u64) {
+        if us == 0 {
+            self.longer_us.remove(&way);
+        } else {
+            self.longer_us.insert(way, us);
+        }
+    }
+
+    /// No way is longer than another.
+    pub fn shorten(&mut self) {
+        self.longer_us.clear();
     }
 
     /// How long the next piece takes.
@@ -157,13 +183,16 @@ impl Net {
         self.blocked.insert((from, to, class));
     }
 
-    /// Ends all blocks. What was held back is under way again: these arrive at these times.
-    pub fn unblock(&mut self, now_us: u64) -> Vec<(u64, Key, Side)> {
-        self.blocked.clear();
+    /// Ends the blocks of all ways, or of some. What was held back is under way again: these arrive at these times.
+    pub fn unblock(&mut self, now_us: u64, ends: impl Fn(Way) -> bool) -> Vec<(u64, Key, Side)> {
+        self.blocked.retain(|&way| !ends(way));
         let mut arrivals = Vec::new();
         let keys: Vec<Key> = self.conns.keys().copied().collect();
         for key in keys {
             for side in [Side::Caller, Side::Called] {
+                if self.conns.get(&key).is_some_and(|conn| self.blocked.contains(&conn.way(side))) {
+                    continue;
+                }
                 let held =
                     self.conns.get_mut(&key).map(|conn| std::mem::take(&mut conn.pipes[at(side)].held));
                 for piece in held.unwrap_or_default() {
@@ -213,8 +242,8 @@ impl Net {
     }
 
     fn launch(&mut self, key: Key, from: Side, piece: Piece, now_us: u64) -> Option<u64> {
-        let delay_us = self.delay_us();
         let way = self.conns.get(&key)?.way(from);
+        let delay_us = self.delay_us() + self.longer_us.get(&way).copied().unwrap_or(0);
         let blocked = self.blocked.contains(&way);
         let conn = self.conns.get_mut(&key)?;
         let pipe = &mut conn.pipes[at(from)];

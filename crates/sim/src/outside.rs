@@ -210,6 +210,10 @@ pub struct Outside {
     pub events: u64,
     /// Which machines are dark, which do not even refuse.
     pub dark: Vec<bool>,
+    /// The way from one member to another is blocked when the first sends a packet of this name; told once.
+    pub holds: Vec<(Host, Host, String)>,
+    /// How long a leader may not know that it was replaced, if that is known.
+    pub reign_us: Option<u64>,
     rng: Rng,
 }
 
@@ -237,6 +241,8 @@ impl Outside {
             changes: 0,
             events: 0,
             dark: vec![false; members],
+            holds: Vec::new(),
+            reign_us: None,
             rng,
         }
     }
@@ -321,27 +327,55 @@ impl Outside {
         }
     }
 
-    /// What a member says on the quorum port.
-    pub fn overhear(&mut self, at: usize, key: Key, side: Side, tap: &mut Tap, bytes: &[u8]) {
+    /// What a member says on the quorum port. Returns the place from which on it is to be held back.
+    pub fn overhear(
+        &mut self,
+        at: usize,
+        key: Key,
+        side: Side,
+        tap: &mut Tap,
+        bytes: &[u8],
+    ) -> Option<usize> {
         let reads = self.trace.is_read();
         let (caller, called) = self.net.hosts(key).unwrap_or_default();
         let to = if side == Side::Caller { called } else { caller };
         let mut lines = Vec::new();
         let mut acks = Vec::new();
+        let mut held = None;
+        let holds = &mut self.holds;
+        let mut look = |start: usize, name: &str| {
+            if let Some(hit) = holds.iter().position(|(a, b, packet)| (*a, *b, &**packet) == (at, to, name)) {
+                holds.remove(hit);
+                held.get_or_insert(start);
+            }
+        };
         match side {
-            Side::Caller => tap.learner(bytes, |packet| {
+            Side::Caller => tap.learner(bytes, |start, packet| {
+                look(start, packet.name());
                 if let LearnerPacket::Ack { zxid } = *packet {
                     acks.push(zxid);
                 }
                 lines.extend(reads.then(|| wire::show_learner(packet)).flatten());
             }),
-            Side::Called => tap.leader(bytes, |packet| lines.extend(wire::show_leader(packet))),
+            Side::Called => tap.leader(bytes, |start, packet| {
+                look(start, packet.name());
+                lines.extend(wire::show_leader(packet));
+            }),
         }
         for zxid in acks {
             self.on_ack(at, zxid);
         }
         for line in lines {
             self.line(format_args!("{} -> {}  {line}", at + 1, to + 1));
+        }
+        held
+    }
+
+    /// From here on nothing more comes through in this direction.
+    pub fn hold(&mut self, key: Key, side: Side) {
+        if let (Some((caller, called)), Some(class)) = (self.net.hosts(key), self.net.class(key)) {
+            let (from, to) = if side == Side::Caller { (caller, called) } else { (called, caller) };
+            self.net.block(from, to, class);
         }
     }
 

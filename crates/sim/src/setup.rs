@@ -16,10 +16,14 @@ pub const CLIENTS: Host = 100;
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// How many vote; their sids come first.
+    /// How many vote.
     pub voters: usize,
     /// How many observe.
     pub observers: usize,
+    /// Whether those who observe have the smaller ids.
+    pub observers_first: bool,
+    /// The group and the weight of each voter, in order; a majority decides if there are none.
+    pub groups: Vec<(i64, u64)>,
     /// tickTime
     pub tick_ms: u64,
     /// initLimit
@@ -34,6 +38,8 @@ pub struct Setup {
     pub purge_permille: u64,
     /// The bytes of a log file.
     pub log_bytes: u64,
+    /// Somebody moves the files of a member aside that refuses to start with them.
+    pub has_operator: bool,
 }
 
 impl Default for Setup {
@@ -41,6 +47,8 @@ impl Default for Setup {
         Self {
             voters: 3,
             observers: 0,
+            observers_first: false,
+            groups: Vec::new(),
             tick_ms: 500,
             init_limit: 10,
             sync_limit: 4,
@@ -48,6 +56,7 @@ impl Default for Setup {
             snap_count: 0,
             purge_permille: 0,
             log_bytes: 8192,
+            has_operator: false,
         }
     }
 }
@@ -78,10 +87,22 @@ impl Setup {
         IpAddr::V4(Ipv4Addr::new(10, 0, 0, host))
     }
 
+    /// Whether the member at a place observes.
+    #[must_use]
+    pub fn observes(&self, at: usize) -> bool {
+        if self.observers_first { at < self.observers } else { at >= self.voters }
+    }
+
     /// Who decides.
     #[must_use]
     pub fn quorum(&self) -> Quorum {
-        Quorum::Majority((0..self.voters).map(sid).collect())
+        let voters = (0..self.members()).filter(|&at| !self.observes(at)).map(sid);
+        if self.groups.is_empty() {
+            return Quorum::Majority(voters.collect());
+        }
+        let (groups, weights) =
+            voters.zip(&self.groups).map(|(sid, &(group, weight))| ((sid, group), (sid, weight))).unzip();
+        Quorum::Hierarchical { groups, weights }
     }
 
     pub(crate) fn tree(&self) -> TreeOptions {
@@ -133,7 +154,7 @@ impl Setup {
             me: sid(at),
             members: (0..self.members())
                 .map(|at| {
-                    let is_observer = at >= self.voters;
+                    let is_observer = self.observes(at);
                     (
                         sid(at),
                         PeerAddress { quorum: address(at, 2888), election: address(at, 3888), is_observer },

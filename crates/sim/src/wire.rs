@@ -36,21 +36,23 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// The next bytes of a learner, packet by packet.
-    pub fn learner(&mut self, bytes: &[u8], mut each: impl FnMut(&LearnerPacket<'_>)) {
+    /// The next bytes of a learner, packet by packet: each with where it begins in these bytes, or 0 if before.
+    pub fn learner(&mut self, bytes: &[u8], mut each: impl FnMut(usize, &LearnerPacket<'_>)) {
+        let before = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         let mut taken = 0;
         while let Ok(Some(length)) = packet_length(&self.bytes[taken..], FIELD_MAX) {
             if let Ok(packet) = LearnerPacket::decode(&mut Reader::new(&self.bytes[taken..taken + length])) {
-                each(&packet);
+                each(taken.saturating_sub(before), &packet);
             }
             taken += length;
         }
         self.bytes.drain(..taken);
     }
 
-    /// The next bytes of a leader, packet by packet; snapshots are passed over.
-    pub fn leader(&mut self, bytes: &[u8], mut each: impl FnMut(&LeaderPacket<'_>)) {
+    /// The next bytes of a leader, packet by packet, as those of a learner; snapshots are passed over.
+    pub fn leader(&mut self, bytes: &[u8], mut each: impl FnMut(usize, &LeaderPacket<'_>)) {
+        let before = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         let mut taken = 0;
         loop {
@@ -71,7 +73,7 @@ impl Tap {
                 if let LeaderPacket::Snap { zxid } = packet {
                     self.snapshot = Some(StreamDecoder::begin(zxid, FIELD_MAX, &mut Nowhere));
                 }
-                each(&packet);
+                each(taken.saturating_sub(before), &packet);
             }
             taken += length;
         }

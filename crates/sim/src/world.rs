@@ -9,7 +9,7 @@ use crate::client::{Client, Habits};
 use crate::evidence::Evidence;
 use crate::invariants::Broken;
 use crate::machine::Machine;
-use crate::net::{Arrival, Class, Host, Key, Net, NetOptions, Side};
+use crate::net::{Arrival, Class, Host, Key, Net, NetOptions, Side, Way};
 use crate::outside::{Caller, Event, Outside};
 use crate::rng::Rng;
 use crate::setup::Setup;
@@ -28,7 +28,7 @@ pub struct World {
     pub setup: Rc<Setup>,
     /// What faults are drawn from.
     pub rng: Rng,
-    /// True once somebody asked for faults; [`World::next`] hands them to the caller.
+    /// How much earlier than that a session may end, unless clocks are not to be trusted.
     slack_us: Option<u64>,
 }
 
@@ -56,12 +56,19 @@ impl World {
         let mut out = Outside::new(net, evidence, Trace::new(prints), members, rng.fork());
         out.snap_count = setup.snap_count;
         let slack_ms = setup.tick_ms * (u64::from(setup.sync_limit) + 3);
+        out.reign_us = Some(slack_ms * 1000);
         Self { machines, clients: Vec::new(), out, setup, rng, slack_us: Some(slack_ms * 1000) }
     }
 
     /// Clocks do not run true, so that how long a session lasted says nothing.
     pub fn distrust_clocks(&mut self) {
         self.slack_us = None;
+        self.out.reign_us = None;
+    }
+
+    /// Members stand still, so that one that was replaced may go on as a leader for a moment, however long that is over.
+    pub fn distrust_leaders(&mut self) {
+        self.out.reign_us = None;
     }
 
     /// Starts every member.
@@ -256,6 +263,7 @@ impl World {
         self.out.line(format_args!("everything heals"));
         self.out.net.options = net;
         self.unblock();
+        self.out.net.shorten();
         self.out.reads_in_bits = false;
         for at in 0..self.machines.len() {
             let machine = &mut self.machines[at];
@@ -278,7 +286,12 @@ impl World {
 
     /// Ends every partition.
     pub fn unblock(&mut self) {
-        for (at_us, key, from) in self.out.net.unblock(self.out.now_us) {
+        self.unblock_where(|_| true);
+    }
+
+    /// Ends the partitions of some ways.
+    pub fn unblock_where(&mut self, ends: impl Fn(Way) -> bool) {
+        for (at_us, key, from) in self.out.net.unblock(self.out.now_us, ends) {
             self.out.at(at_us, Event::Arrive { key, from });
         }
     }

@@ -41,6 +41,8 @@ pub enum JobKind {
     Truncate,
     /// A snapshot from a leader.
     Install,
+    /// A snapshot beside serving; no job of its own.
+    Snapshot,
 }
 
 /// Work on the files, done in order.
@@ -314,6 +316,15 @@ impl Machine {
         }
         let Writing { zxid, digest, writer, .. } = writing;
         let digest = SnapshotDigest { zxid, version: 2, digest: digest.cast_signed() };
+        if let Some((JobKind::Snapshot, steps)) = self.crash_in {
+            self.crash_in = None;
+            self.disk.plan(Fault::Power(steps));
+            // Nobody hears what came of it.
+            let _ = writer.finish(Some(digest), Some(zxid));
+            self.kill(true, out);
+            out.dark[self.at] = true;
+            return;
+        }
         if writer.finish(Some(digest), Some(zxid)).is_ok() {
             out.evidence.hit("snapshot");
             out.line(format_args!("member {} has a snapshot of {zxid}", self.at + 1));
@@ -323,7 +334,19 @@ impl Machine {
         }
     }
 
-    pub(super) fn begin_snapshot(&mut self, out: &mut Outside) {
+    /// Removes what no start needs. Whether all went well.
+    pub fn purge(&mut self) -> bool {
+        purge(&self.disk, &self.dirs, 3).is_ok()
+    }
+
+    /// Whether a snapshot is being written beside serving.
+    #[must_use]
+    pub fn writes_snapshot(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| process.writing.is_some())
+    }
+
+    /// Begins a snapshot beside serving.
+    pub fn begin_snapshot(&mut self, out: &mut Outside) {
         let Some(process) = &mut self.process else { return };
         process.logged_since_snapshot = 0;
         process.log.roll();

@@ -5,6 +5,7 @@
 
 mod files;
 mod process;
+mod rest;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -30,6 +31,9 @@ use files::{Half, Job, Replay, digest_of, half_of, picture, write_snapshot};
 pub use process::Process;
 use process::{Handle, side_of};
 
+/// What a true wall clock shows at the beginning.
+const WALL_MS: i64 = 1_700_000_000_000;
+
 /// What a clock shows while true time goes on.
 #[derive(Clone, Copy, Debug)]
 pub struct Skew {
@@ -45,9 +49,9 @@ pub struct Skew {
 
 impl Skew {
     fn now(&self, now_us: u64) -> Now {
-        let mono_ms = self.mono_ms + now_us.saturating_sub(self.since_us) * self.rate / 1_000_000;
-        let wall_ms = 1_700_000_000_000 + i64::try_from(now_us / 1000).unwrap_or(0) + self.wall_ahead_ms;
-        Now { mono_ms, wall_ms }
+        let gone_ms = now_us.saturating_sub(self.since_us) * self.rate / 1_000_000;
+        let wall_ms = WALL_MS + i64::try_from(self.since_us / 1000 + gone_ms).unwrap_or(0);
+        Now { mono_ms: self.mono_ms + gone_ms, wall_ms: wall_ms + self.wall_ahead_ms }
     }
 
     fn until_us(&self, mono_ms: u64) -> u64 {
@@ -94,6 +98,12 @@ pub struct Machine {
     pub keep_permille: u64,
     /// The file `initialize` is put there before the first start.
     is_first_start: bool,
+    /// What its wall clock showed at the last start.
+    started_wall_ms: i64,
+    /// Its disk changed what it held, or lost it: a start may say so and refuse.
+    pub is_damaged: bool,
+    /// Why it does not start.
+    pub refused: Option<String>,
 }
 
 impl Machine {
@@ -117,6 +127,9 @@ impl Machine {
             crash_in: None,
             keep_permille: 500,
             is_first_start: true,
+            started_wall_ms: 0,
+            is_damaged: false,
+            refused: None,
         }
     }
 
@@ -134,8 +147,17 @@ impl Machine {
 
     /// Changes the speed of its clock from now on.
     pub fn set_rate(&mut self, rate: u64, out: &Outside) {
-        let mono_ms = self.now(out).mono_ms;
-        self.skew = Skew { since_us: out.now_us, mono_ms, rate, ..self.skew };
+        let Now { mono_ms, wall_ms } = self.now(out);
+        self.skew = Skew { since_us: out.now_us, mono_ms, rate, wall_ahead_ms: 0 };
+        self.skew.wall_ahead_ms = wall_ms - self.now(out).wall_ms;
+    }
+
+    /// When a process is started, its wall clock shows more than at the start before: ids of sessions that ended come again
+    /// otherwise, as in Java.
+    fn set_wall(&mut self, out: &Outside) {
+        let behind_ms = self.started_wall_ms - self.now(out).wall_ms;
+        self.skew.wall_ahead_ms += (behind_ms + 1).max(0);
+        self.started_wall_ms = self.now(out).wall_ms;
     }
 
     // Start and end.
@@ -146,6 +168,8 @@ impl Machine {
             return;
         }
         self.incarnation += 1;
+        self.refused = None;
+        self.set_wall(out);
         let outcome = self.try_start(out);
         if let Err(text) = outcome {
             if text.starts_with("no space") || text.contains("Input/output error") {
@@ -153,7 +177,18 @@ impl Machine {
                 out.after(1_000_000, Event::Start { machine: self.at });
                 return;
             }
-            out.evidence.fail(Broken(format!("member {} does not start: {text}", self.sid().0)));
+            if !self.is_damaged {
+                out.evidence.fail(Broken(format!("member {} does not start: {text}", self.sid().0)));
+                return;
+            }
+            out.line(format_args!("member {} refuses to start: {text}", self.sid().0));
+            out.evidence.hit("damage refused");
+            self.refused = Some(text);
+            if self.setup.has_operator {
+                // R8: the files are moved aside.
+                self.wipe(out);
+                out.after(1_000_000, Event::Start { machine: self.at });
+            }
             return;
         }
         out.line(format_args!("member {} starts at {}", self.sid().0, self.last()));
@@ -317,6 +352,7 @@ impl Machine {
         out.line(format_args!("member {} loses its disk", self.sid().0));
         self.disk = MemDisk::new();
         self.half_done = None;
+        (self.is_damaged, self.refused) = (false, None);
         let sid = self.sid();
         out.evidence.wiped(self.at, sid);
     }
@@ -339,6 +375,7 @@ impl Machine {
             .and_then(|_| history.into_tree().map_err(|error| error.to_string()));
         match replayed {
             Ok(tree) => out.evidence.see(&Seen::Replayed { sid, zxid, live, replayed: tree.digest() }),
+            Err(_) if self.is_damaged => out.evidence.hit("damage told at rest"),
             Err(text) => {
                 out.evidence.fail(Broken(format!("the files of member {} cannot be read: {text}", sid.0)))
             }

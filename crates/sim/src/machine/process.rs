@@ -201,10 +201,17 @@ impl Process {
             }
             let sent: Vec<u8> = bytes.drain(..room).collect();
             let all = bytes.is_empty();
-            if let Some(tap) = self.taps.get_mut(&key) {
-                out.overhear(self.at, key, side, tap, &sent);
+            let tap = self.taps.get_mut(&key);
+            let held = tap.and_then(|tap| out.overhear(self.at, key, side, tap, &sent));
+            let mut sent = self.with_accent(key, side, sent, all, out);
+            if let Some(at) = held {
+                let rest = sent.split_off(at.min(sent.len()));
+                if !sent.is_empty() {
+                    out.send(key, side, sent);
+                }
+                out.hold(key, side);
+                sent = rest;
             }
-            let sent = self.with_accent(key, side, sent, all, out);
             if !sent.is_empty() {
                 out.send(key, side, sent);
             }
