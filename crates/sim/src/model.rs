@@ -6,9 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proto::{Entry, SessionId, Txn, TxnKind, Zxid};
+use proto::{Acl, Entry, EventKind, SessionId, Txn, TxnKind, Zxid};
 
 use crate::invariants::Broken;
+use crate::net::Host;
+use crate::setup::Setup;
 
 /// What a znode holds: the simulated clients write numbers.
 pub type Value = u64;
@@ -44,12 +46,44 @@ pub enum Watched {
     Children,
 }
 
+/// Something watches may tell.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Change {
+    /// By which transaction.
+    pub zxid: Zxid,
+    /// What.
+    pub kind: EventKind,
+    /// Of which znode.
+    pub path: String,
+    reader: Option<String>,
+}
+
+impl Change {
+    /// Whether a client may be told of it.
+    #[must_use]
+    pub fn may_see(&self, host: Host) -> bool {
+        is_for(self.reader.as_deref(), host)
+    }
+}
+
+fn is_for(reader: Option<&str>, host: Host) -> bool {
+    reader.is_none_or(|reader| reader == Setup::ip(host).to_string())
+}
+
+/// The only address that may read, if there is one.
+fn reader_of(acl: Option<&Vec<Acl<'_>>>) -> Option<String> {
+    let id = &acl?.first()?.id;
+    (id.scheme.as_deref() == Some("ip")).then(|| id.id.as_deref().unwrap_or_default().to_owned())
+}
+
 /// The life of a znode.
 #[derive(Debug)]
 struct Life {
     created: Zxid,
     ended: Option<Zxid>,
     owner: SessionId,
+    /// The only address that may read and write it, if there is one.
+    reader: Option<String>,
     /// Each write of it, from its creation on.
     values: Vec<(Zxid, Value)>,
 }
@@ -92,6 +126,12 @@ pub struct Model {
     by_request: BTreeMap<(SessionId, i32), Zxid>,
     /// What was asked.
     requests: BTreeMap<(SessionId, i32), Write>,
+    /// Who has which session.
+    hosts: BTreeMap<SessionId, Host>,
+    /// What watches may tell, in order.
+    changes: Vec<Change>,
+    /// When the newest write that was answered grew.
+    answers: Vec<(u64, Zxid)>,
     /// The newest write that was answered: whoever writes later must come behind it.
     answered: Zxid,
     /// Sessions that ended without their client's wish, to be looked at by who knows the time.
@@ -119,6 +159,53 @@ impl Model {
     #[must_use]
     pub fn answered(&self) -> Zxid {
         self.answered
+    }
+
+    /// The newest write that was answered by then, in microseconds.
+    #[must_use]
+    pub fn answered_by(&self, us: u64) -> Zxid {
+        let at = self.answers.partition_point(|(at_us, _)| *at_us <= us);
+        at.checked_sub(1).map_or(Zxid::ZERO, |at| self.answers[at].1)
+    }
+
+    /// A write was answered now.
+    pub fn note_answer(&mut self, now_us: u64) {
+        if self.answers.last().is_none_or(|(_, zxid)| *zxid < self.answered) {
+            self.answers.push((now_us, self.answered));
+        }
+    }
+
+    /// A session is that of a client there.
+    pub fn is_of(&mut self, session: SessionId, host: Host) {
+        self.hosts.insert(session, host);
+    }
+
+    /// How many changes there were up to a transaction.
+    #[must_use]
+    pub fn changes_up_to(&self, zxid: Zxid) -> usize {
+        self.changes.partition_point(|change| change.zxid <= zxid)
+    }
+
+    /// The changes behind the first `n`.
+    #[must_use]
+    pub fn changes(&self, n: usize) -> &[Change] {
+        self.changes.get(n..).unwrap_or_default()
+    }
+
+    /// Whether a client may see a znode as it was at `zxid`, or was at last.
+    #[must_use]
+    pub fn may_see(&self, path: &str, zxid: Zxid, host: Host) -> bool {
+        let life =
+            self.lives.get(path).and_then(|lives| lives.iter().rev().find(|life| life.created <= zxid));
+        is_for(life.and_then(|life| life.reader.as_deref()), host)
+    }
+
+    fn changed(&mut self, zxid: Zxid, kind: EventKind, path: &str, reader: Option<String>) {
+        self.changes.push(Change { zxid, kind, path: path.to_owned(), reader });
+        if matches!(kind, EventKind::Created | EventKind::Deleted) {
+            let (kind, path) = (EventKind::ChildrenChanged, parent(path).to_owned());
+            self.changes.push(Change { zxid, kind, path, reader: None });
+        }
     }
 
     /// How many requests became transactions.
@@ -171,6 +258,12 @@ impl Model {
                 "{zxid} is request {cxid} of session {session}, which its client never made"
             ));
         };
+        if let (Txn::SetData(set), Some(&host)) = (txn, self.hosts.get(&session)) {
+            let path = set.path.as_deref().unwrap_or_default();
+            if !self.may_see(path, zxid, host) {
+                return broken(format!("{zxid} sets {path}, which its client may not (C13)"));
+            }
+        }
         let same = match (asked, txn) {
             (Write::Set(puts, _), Txn::SetData(set)) => {
                 let [(path, value)] = &puts[..] else {
@@ -230,7 +323,9 @@ impl Model {
                     return broken(format!("{zxid} creates {path}, which is there"));
                 }
                 let values = vec![(zxid, value_of(create.data))];
-                lives.push(Life { created: zxid, ended: None, owner, values });
+                let reader = reader_of(create.acl.as_ref());
+                lives.push(Life { created: zxid, ended: None, owner, reader: reader.clone(), values });
+                self.changed(zxid, EventKind::Created, &path, reader);
             }
             Txn::Delete(delete) => {
                 let path = delete.path.as_deref().unwrap_or_default().to_owned();
@@ -246,6 +341,8 @@ impl Model {
                     return broken(format!("{zxid} sets {path}, which is not there"));
                 };
                 life.values.push((zxid, value_of(set.data)));
+                let reader = life.reader.clone();
+                self.changed(zxid, EventKind::DataChanged, path, reader);
             }
             Txn::Multi(subs) => {
                 let subs: Vec<Txn<'_>> = subs.iter().filter_map(|sub| Txn::decode_sub(sub).ok()).collect();
@@ -274,6 +371,8 @@ impl Model {
             return broken(format!("{zxid} deletes {path}, which is not there"));
         };
         life.ended = Some(zxid);
+        let reader = life.reader.clone();
+        self.changed(zxid, EventKind::Deleted, path, reader);
         self.lists.entry(parent(path).to_owned()).or_default().push(zxid);
         Ok(())
     }

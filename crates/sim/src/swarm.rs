@@ -44,9 +44,12 @@ enum Kind {
     SmallWindow,
     KillMany,
     Accents,
+    Rot,
+    LostWrite,
+    LongWay,
 }
 
-const KINDS: [Kind; 21] = [
+const KINDS: [Kind; 24] = [
     Kind::Kill,
     Kind::Power,
     Kind::Blackout,
@@ -68,6 +71,9 @@ const KINDS: [Kind; 21] = [
     Kind::SmallWindow,
     Kind::KillMany,
     Kind::Accents,
+    Kind::Rot,
+    Kind::LostWrite,
+    Kind::LongWay,
 ];
 
 impl Kind {
@@ -86,7 +92,7 @@ impl Kind {
             Self::SlowDisk => "slow disk",
             Self::SickDisk => "disk error",
             Self::FullDisk => "disk full",
-            Self::WallJump => "wall clock jumps",
+            Self::WallJump => "wall clock steps",
             Self::ClockRate => "clock drifts",
             Self::LateNet => "late packets",
             Self::Bits => "reads in bits",
@@ -94,6 +100,9 @@ impl Kind {
             Self::SmallWindow => "small windows",
             Self::KillMany => "all killed",
             Self::Accents => "as Java's members",
+            Self::Rot => "flipped bit",
+            Self::LostWrite => "lost or misdirected write",
+            Self::LongWay => "longer way",
         }
     }
 }
@@ -161,6 +170,7 @@ struct Chaos {
     faults: u64,
     /// When the next one is due.
     next_us: u64,
+    /// A disk was lost, or may be: no other is. By groups, one disk may be all that two quorums have in common.
     wiped: bool,
     /// When blocks are lifted.
     heals_at_us: u64,
@@ -170,10 +180,18 @@ struct Chaos {
 
 fn draw_setup(rng: &mut Rng) -> Setup {
     let voters = if rng.chance(650) { 3 } else { 5 };
+    let mut groups = Vec::new();
+    if rng.chance(200) {
+        groups.resize_with(voters, || (i64::try_from(rng.below(3)).unwrap_or(0), [0, 1, 1, 2][rng.index(4)]));
+        groups[0].1 += 1;
+    }
     let pick = |rng: &mut Rng, of: &[u64]| of[rng.index(of.len())];
     Setup {
         voters,
         observers: [0, 0, 1, 2][rng.index(4)],
+        observers_first: rng.chance(300),
+        groups,
+        has_operator: true,
         commit_log_count: [5, 20, 100, 500][rng.index(4)],
         snap_count: pick(rng, &[0, 15, 60, 300]),
         purge_permille: pick(rng, &[0, 500]),
@@ -188,7 +206,11 @@ pub fn run(order: Order) -> Report {
     let mut rng = Rng::new(order.seed);
     let setup = draw_setup(&mut rng);
     let net = NetOptions { delay_max_us: [300, 2000, 20_000][rng.index(3)], ..NetOptions::default() };
+    let by_groups = !setup.groups.is_empty();
     let mut world = World::new(setup, net, rng.draw(), order.prints);
+    if by_groups {
+        world.out.evidence.hit("groups and weights");
+    }
     world.out.plant = order.plant;
     for machine in &mut world.machines {
         machine.keep_permille = rng.below(1001);
@@ -197,8 +219,11 @@ pub fn run(order: Order) -> Report {
     if kinds.is_empty() {
         kinds.push(Kind::Kill);
     }
-    if kinds.contains(&Kind::ClockRate) || kinds.contains(&Kind::Pause) || kinds.contains(&Kind::LateNet) {
+    if kinds.contains(&Kind::ClockRate) || kinds.contains(&Kind::LateNet) {
         world.distrust_clocks();
+    }
+    if kinds.contains(&Kind::Pause) {
+        world.distrust_leaders();
     }
     world.start_all();
     let clients = 2 + rng.below(3);
@@ -210,8 +235,16 @@ pub fn run(order: Order) -> Report {
         world.add_client(habits);
     }
     let pause_us = rng.range(SECOND_US / 2, 8 * SECOND_US);
-    let mut chaos =
-        Chaos { kinds, pause_us, faults: 0, next_us: 0, wiped: false, heals_at_us: 0, rng: rng.fork(), net };
+    let mut chaos = Chaos {
+        kinds,
+        pause_us,
+        faults: 0,
+        next_us: 0,
+        wiped: by_groups,
+        heals_at_us: 0,
+        rng: rng.fork(),
+        net,
+    };
     let end_us = (order.chaos_s / 2 + rng.below(order.chaos_s + 1)) * SECOND_US;
     world.out.after(SECOND_US, Event::Fault);
     while world.broken().is_none() {
@@ -295,6 +328,7 @@ impl Chaos {
             self.heals_at_us = 0;
             world.out.line(format_args!("partitions heal"));
             world.unblock();
+            world.out.net.shorten();
         }
         if now_us < self.next_us {
             return;
@@ -378,10 +412,9 @@ impl Chaos {
                 disk.set_capacity(room);
             }
             Kind::WallJump => {
-                // Forwards only: after a jump back over a restart, ids of sessions that ended come again, as in Java.
                 let day_ms = 86_400_000_i64;
-                world.machines[at].skew.wall_ahead_ms +=
-                    i64::try_from(self.rng.below(10)).unwrap_or(0) * day_ms / 10;
+                let tenths = i64::try_from(self.rng.below(21)).unwrap_or(0) - 10;
+                world.machines[at].skew.wall_ahead_ms += tenths * day_ms / 10;
             }
             Kind::ClockRate => {
                 let rate = self.rng.range(800, 1300);
@@ -398,6 +431,39 @@ impl Chaos {
             Kind::Bits => world.out.reads_in_bits = self.rng.chance(500),
             Kind::SmallWindow => {
                 world.out.net.options.window_bytes = [300, 2000, 256 * 1024][self.rng.index(3)];
+            }
+            Kind::LongWay => {
+                for other in (0..members).filter(|other| *other != at) {
+                    let class = [Class::Election, Class::Quorum, Class::Quorum][self.rng.index(3)];
+                    let way = if self.rng.chance(500) { (at, other, class) } else { (other, at, class) };
+                    world.out.net.lengthen(way, self.rng.range(1000, 600_000));
+                }
+                let us = self.rng.range(SECOND_US / 5, 12 * SECOND_US);
+                self.heals_at_us = world.out.now_us + us;
+                world.out.after(us, Event::Fault);
+            }
+            // What is found to be damaged is a disk lost.
+            Kind::Rot => {
+                if !self.wiped
+                    && world.out.evidence.shown() > 20
+                    && let Some(place) = world.machines[at].rot(&mut self.rng)
+                {
+                    self.wiped = true;
+                    world.out.line(format_args!("{place} of member {} is another", at + 1));
+                }
+            }
+            // Behind a sync, the log has nothing that tells a lost write from one that was never made: we assume there are
+            // none. A snapshot has.
+            Kind::LostWrite => {
+                if !self.wiped && world.out.evidence.shown() > 20 {
+                    self.wiped = true;
+                    let n = self.rng.below(6);
+                    let lost = self.rng.chance(500);
+                    let fault =
+                        if lost { Fault::Lost(n, "snapshot.") } else { Fault::Astray(n, "snapshot.") };
+                    world.machines[at].disk.plan(fault);
+                    world.machines[at].is_damaged = true;
+                }
             }
             Kind::Wipe => {
                 // One voter's disk may go for good: more is beyond what an ensemble survives.
@@ -474,7 +540,10 @@ impl Chaos {
             | Kind::Wipe
             | Kind::SmallWindow
             | Kind::KillMany
-            | Kind::Accents => {}
+            | Kind::Accents
+            | Kind::Rot
+            | Kind::LostWrite
+            | Kind::LongWay => {}
         }
     }
 }

@@ -15,25 +15,27 @@ use proto::{
     WatcherEvent, Xid, Zxid,
 };
 
-use crate::invariants::Broken;
+use crate::invariants::{Broken, Seen};
 use crate::model::{Value, Watched};
 use crate::net::{Class, Host, Key, Side};
 use crate::outside::{Caller, Event, Outside};
 use crate::rng::Rng;
-use watches::Watch;
+use watches::{Lasting, Watch};
 use wishes::Asked;
 
 /// Registers that all clients write to.
 pub const REGISTERS: usize = 4;
 /// The parent of what clients create and delete.
 pub const NODES: &str = "/n";
+/// The parent of what only one client may read and write.
+pub const SECRETS: &str = "/p";
 /// The wish for a time after which a session without a sign of life ends, in milliseconds.
 const TIMEOUT_MS: i32 = 6000;
 /// How long a call may take.
 const CALL_US: u64 = 1_000_000;
 /// What a client keeps in mind to delete or look at.
 const OWN_MAX: usize = 12;
-/// Watches a client leaves at the most.
+/// Watches a client leaves at the most, beside those that last.
 const WATCHES_MAX: usize = 4;
 
 /// How a client behaves.
@@ -55,6 +57,8 @@ struct Pending {
     asked: Asked,
     /// Answered to anybody before this was asked.
     floor: Zxid,
+    /// The same, so long ago that no leader of an earlier epoch can be in office.
+    old_floor: Option<Zxid>,
     sent_us: u64,
 }
 
@@ -89,14 +93,17 @@ pub struct Client {
     timeout_us: u64,
     /// The newest state it has seen in this session.
     last: Zxid,
-    /// What a sync promised.
+    /// What a sync promised, if nobody led meanwhile but its leader.
     synced: Zxid,
+    /// What it promised whoever led.
+    synced_surely: Zxid,
     input: Vec<u8>,
     pending: VecDeque<Pending>,
     ping_sent_us: Option<u64>,
     next_xid: i32,
     next_value: Value,
     watches: BTreeMap<(String, Watched), Watch>,
+    lasting: BTreeMap<String, Lasting>,
     own: Vec<String>,
     heard_us: u64,
     sent_us: u64,
@@ -128,12 +135,14 @@ impl Client {
             timeout_us: u64::from(TIMEOUT_MS.unsigned_abs()) * 1000,
             last: Zxid::ZERO,
             synced: Zxid::ZERO,
+            synced_surely: Zxid::ZERO,
             input: Vec::new(),
             pending: VecDeque::new(),
             ping_sent_us: None,
             next_xid: 1,
             next_value: (at as u64 + 1) << 40,
             watches: BTreeMap::new(),
+            lasting: BTreeMap::new(),
             own: Vec::new(),
             heard_us: 0,
             sent_us: 0,
@@ -237,7 +246,9 @@ impl Client {
         self.password = [0; 16];
         self.last = Zxid::ZERO;
         self.synced = Zxid::ZERO;
+        self.synced_surely = Zxid::ZERO;
         self.watches.clear();
+        self.lasting.clear();
         self.next_xid = 1;
     }
 
@@ -261,7 +272,7 @@ impl Client {
             timeout_ms: TIMEOUT_MS,
             session_id: self.session,
             password: Some(&self.password),
-            read_only: Some(false),
+            read_only: Some(self.rng.chance(300)),
         };
         let mut frame = Vec::new();
         put_frame(&mut frame, |out| request.encode(out));
@@ -328,19 +339,7 @@ impl Client {
                 Ok(())
             }
             watches::SET_WATCHES => {
-                for ((path, _), watch) in &mut self.watches {
-                    // A znode that came and went meanwhile is not told of; nobody could.
-                    if !watch.was_there {
-                        if out.evidence.model.look(path, header.zxid).is_some() {
-                            return Err(Broken(format!(
-                                "the watch for {path} is overdue at {} (C8)",
-                                header.zxid
-                            )));
-                        }
-                        watch.since = header.zxid;
-                    }
-                }
-                self.overdue(header.zxid, out)?;
+                self.on_rearmed(header.zxid, out)?;
                 self.state = State::Open(key);
                 Ok(())
             }
@@ -376,9 +375,10 @@ impl Client {
             self.next_xid = 1;
             self.own.clear();
         }
+        out.evidence.see(&Seen::Greeted { client: self.at, read_only: response.read_only == Some(true) });
         self.timeout_us = u64::from(response.timeout_ms.unsigned_abs()) * 1000;
         self.sure_us = self.sure_us.max(self.sent_us);
-        if self.watches.is_empty() {
+        if self.watches.is_empty() && self.lasting.is_empty() {
             self.state = State::Open(key);
         } else {
             self.state = State::Rearming(key);

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use proto::{Children2Reply, DataReply, Reader, ReplyHeader, Stat, StatReply};
+use proto::{Children2Reply, Code, DataReply, Reader, ReplyHeader, Stat, StatReply, Zxid};
 
 use super::wishes::Asked;
 use super::{Client, NODES, OWN_MAX, Pending};
-use crate::invariants::Broken;
+use crate::invariants::{Broken, Seen};
 use crate::model::{Look, Value, Watched, Write};
 use crate::outside::Outside;
 
@@ -29,10 +29,15 @@ impl Client {
         if zxid < self.synced && zxid.epoch() == self.synced.epoch() {
             return Err(Broken(format!("{zxid} is seen behind a sync of {} (C5)", self.synced)));
         }
+        if zxid < self.synced_surely {
+            let synced = self.synced_surely;
+            return Err(Broken(format!("{zxid} is seen behind a sync of {synced}, long since (C5)")));
+        }
         match &pending.asked {
             Asked::Write(write) => {
                 let model = &mut out.evidence.model;
                 model.check_write(self.session, pending.xid, pending.floor, zxid, code)?;
+                model.note_answer(out.now_us);
                 if code != 0 {
                     return Ok(());
                 }
@@ -64,6 +69,9 @@ impl Client {
                 }
             }
             Asked::Get(path, watches) => {
+                if self.is_refused(path, zxid, code, out)? {
+                    return Ok(());
+                }
                 let shown = if code == 0 {
                     let reply: DataReply<'_> = reader.take().map_err(bad)?;
                     let value =
@@ -78,6 +86,9 @@ impl Client {
                 }
             }
             Asked::Exists(path, watches) => {
+                if self.is_refused(path, zxid, code, out)? {
+                    return Ok(());
+                }
                 let shown = if code == 0 {
                     let StatReply { stat } = reader.take().map_err(bad)?;
                     let value = out.evidence.model.look(path, zxid).map_or(0, |look| look.value);
@@ -102,9 +113,32 @@ impl Client {
                     }
                 }
             }
-            Asked::Sync => self.synced = self.synced.max(pending.floor),
+            Asked::Watch(path, is_recursive) => {
+                if code == 0 {
+                    self.last_from(path, *is_recursive, zxid, out);
+                }
+            }
+            Asked::Sync => {
+                self.synced = self.synced.max(pending.floor);
+                self.synced_surely = self.synced_surely.max(pending.old_floor.unwrap_or_default());
+            }
         }
         Ok(())
+    }
+
+    /// Whether a read was refused; that it was answered or refused as permissions are (C13).
+    fn is_refused(&self, path: &str, zxid: Zxid, code: i32, out: &mut Outside) -> Result<bool, Broken> {
+        let model = &out.evidence.model;
+        let (permitted, there) = (model.may_see(path, zxid, self.host), model.look(path, zxid).is_some());
+        if code != Code::NoAuth.number() {
+            out.evidence.see(&Seen::Shown { client: self.at, permitted: permitted || code != 0 });
+            return Ok(false);
+        }
+        out.evidence.hit("no permission");
+        if permitted || !there {
+            return Err(Broken(format!("{path} is refused at {zxid} (C13)")));
+        }
+        Ok(true)
     }
 }
 

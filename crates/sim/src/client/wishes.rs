@@ -1,14 +1,15 @@
 //! What a client asks for.
 
 use proto::{
-    Acl, CreateRequest, DeleteRequest, Encode as _, MultiHeader, MultiItem, OpCode, PathRequest,
-    PathWatchRequest, SetDataRequest,
+    Acl, CreateRequest, DeleteRequest, Encode as _, Id, MultiHeader, MultiItem, OpCode, PathRequest,
+    PathWatchRequest, Perms, SetDataRequest,
 };
 
-use super::{Client, Habits, NODES, Pending, REGISTERS, WATCHES_MAX};
+use super::{Client, Habits, NODES, Pending, REGISTERS, SECRETS, WATCHES_MAX};
 use crate::model::{Value, Write};
-use crate::net::Key;
+use crate::net::{Host, Key};
 use crate::outside::Outside;
+use crate::setup::Setup;
 
 #[derive(Clone, Debug)]
 pub(super) enum Asked {
@@ -16,6 +17,8 @@ pub(super) enum Asked {
     Get(String, bool),
     Exists(String, bool),
     List(bool),
+    /// A watch that lasts; whether on all below too.
+    Watch(String, bool),
     Sync,
 }
 
@@ -30,12 +33,14 @@ impl Client {
         let xid = self.next_xid;
         self.next_xid += 1;
         let floor = out.evidence.model.answered();
+        let old_floor = out.reign_us.map(|us| out.evidence.model.answered_by(out.now_us.saturating_sub(us)));
         if let Asked::Write(write) = &asked {
             out.evidence.model.ask(self.session, xid, write.clone());
+            out.evidence.model.is_of(self.session, self.host);
             self.is_closing = *write == Write::Close;
         }
-        let (op, body) = encode(&asked);
-        self.pending.push_back(Pending { xid, asked, floor, sent_us: out.now_us });
+        let (op, body) = encode(&asked, self.host);
+        self.pending.push_back(Pending { xid, asked, floor, old_floor, sent_us: out.now_us });
         self.send_header(key, xid, op, |out| out.extend_from_slice(&body), out);
     }
 
@@ -50,6 +55,14 @@ impl Client {
         let Habits { writes_permille, closes_permille, .. } = self.habits;
         if self.rng.chance(closes_permille) {
             return Asked::Write(Write::Close);
+        }
+        if self.rng.chance(20)
+            && let Some((path, is_recursive)) = self.lasting_wish()
+        {
+            return Asked::Watch(path, is_recursive);
+        }
+        if self.rng.chance(100) {
+            return self.secret_wish(out);
         }
         let register = format!("/r{}", self.rng.index(REGISTERS));
         let watches = self.watches.len() < WATCHES_MAX && self.rng.chance(300);
@@ -90,6 +103,22 @@ impl Client {
         }
     }
 
+    /// About what one client keeps from the others.
+    fn secret_wish(&mut self, out: &Outside) -> Asked {
+        let own = format!("{SECRETS}/c{}", self.at);
+        let value = self.value();
+        if out.evidence.model.look(&own, out.evidence.tip()).is_none() {
+            return Asked::Write(Write::Create { path: own, value, ephemeral: false, sequential: false });
+        }
+        let any = format!("{SECRETS}/c{}", self.rng.below(4));
+        match self.rng.below(6) {
+            0 | 1 => Asked::Write(Write::Set(vec![(own, value)], None)),
+            2 => Asked::Write(Write::Set(vec![(any, value)], None)),
+            3 => Asked::Exists(any, false),
+            _ => Asked::Get(any, false),
+        }
+    }
+
     fn value(&mut self) -> Value {
         self.next_value += 2;
         self.next_value
@@ -98,10 +127,10 @@ impl Client {
 
 /// What has to be there for the rest.
 fn roots() -> impl Iterator<Item = String> {
-    (0..REGISTERS).map(|register| format!("/r{register}")).chain([NODES.to_owned()])
+    (0..REGISTERS).map(|register| format!("/r{register}")).chain([NODES.to_owned(), SECRETS.to_owned()])
 }
 
-fn encode(asked: &Asked) -> (OpCode, Vec<u8>) {
+fn encode(asked: &Asked, host: Host) -> (OpCode, Vec<u8>) {
     let mut body = Vec::new();
     let text = |path: &str| Some(path.to_owned().into());
     let op = match asked {
@@ -124,7 +153,13 @@ fn encode(asked: &Asked) -> (OpCode, Vec<u8>) {
         Asked::Write(Write::Create { path, value, ephemeral, sequential }) => {
             let flags = i32::from(*ephemeral) + 2 * i32::from(*sequential);
             let data = value.to_be_bytes();
-            let acl = Some(vec![Acl::open()]);
+            let acl = if path.starts_with(SECRETS) && path != SECRETS {
+                let address = Setup::ip(host).to_string();
+                Acl { perms: Perms::ALL.0, id: Id::new("ip", &address).into_owned() }
+            } else {
+                Acl::open()
+            };
+            let acl = Some(vec![acl]);
             CreateRequest { path: text(path), data: Some(&data), acl, flags }.encode(&mut body);
             OpCode::Create
         }
@@ -145,6 +180,7 @@ fn encode(asked: &Asked) -> (OpCode, Vec<u8>) {
             PathWatchRequest { path: text(NODES), watch: *watch }.encode(&mut body);
             OpCode::GetChildren2
         }
+        Asked::Watch(path, is_recursive) => Client::encode_add_watch(path, *is_recursive, &mut body),
         Asked::Sync => {
             PathRequest { path: text("/") }.encode(&mut body);
             OpCode::Sync

@@ -14,6 +14,8 @@ mod integrity;
 mod leadership;
 mod memory;
 mod no_gap;
+mod permission;
+mod read_only;
 mod total_order;
 
 use proto::{Epoch, Sid, Zxid};
@@ -125,6 +127,20 @@ pub enum Seen {
         /// The digest of the other.
         replayed: u64,
     },
+    /// A client is told that its session is open.
+    Greeted {
+        /// Which client.
+        client: usize,
+        /// By a member that only reads.
+        read_only: bool,
+    },
+    /// A client is shown what a znode holds, or told that it changed.
+    Shown {
+        /// Which client.
+        client: usize,
+        /// Whether it may read that znode.
+        permitted: bool,
+    },
     /// A member loses its disk.
     Wiped {
         /// Who.
@@ -155,6 +171,8 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::<epochs::Epochs>::default(),
         Box::<no_gap::NoGap>::default(),
         Box::new(memory::MemoryEqualsFiles),
+        Box::new(read_only::NoReadOnly),
+        Box::new(permission::Permission),
     ]
 }
 
