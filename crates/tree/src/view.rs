@@ -69,6 +69,11 @@ impl<'a> Node<'a> {
         self.child_ids().map(move |id| text(self.tree.store.nodes.name(id)))
     }
 
+    /// The same as bytes, which nobody has to look at again: they were text when they came in.
+    pub fn child_names(self) -> impl Iterator<Item = &'a [u8]> {
+        self.child_ids().map(move |id| self.tree.store.nodes.name(id))
+    }
+
     /// Its children, in the order of [`Self::children`].
     pub fn child_ids(self) -> impl Iterator<Item = NodeId> + 'a {
         let Self { tree, id } = self;

@@ -4,6 +4,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::ControlFlow;
 
 use proto::wire::{length_of, put_bytes};
 use proto::{
@@ -267,13 +268,12 @@ impl Front {
 fn put_children(node: &Node<'_>, out: &mut Vec<u8>) -> usize {
     i32::try_from(node.child_count()).expect("fewer than 2^31 children").encode(out);
     let start = out.len();
-    for name in node.children() {
-        put_bytes(name.as_bytes(), out);
-        // Nobody will see it: the reply is too long.
-        if out.len() - start > REPLY_BYTES_MAX {
-            break;
-        }
-    }
+    // A loop of its own for each part of the index: a plain `for` asks at every name which part it is in.
+    let _ = node.child_names().try_for_each(|name| {
+        put_bytes(name, out);
+        // Nobody will see more of it: the reply is too long.
+        if out.len() - start > REPLY_BYTES_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
     out.len() - start
 }
 
