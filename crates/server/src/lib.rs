@@ -1,5 +1,7 @@
 //! The outside world: sockets, threads, clock, disk, configuration.
 
+mod background;
+mod baton;
 pub mod clock;
 pub mod config;
 pub mod disk;

@@ -1,9 +1,12 @@
-//! The thread that owns the files of a history: one write and one sync for each batch, and what else is to be done in
-//! order with the batches.
+//! The files of a history and the thread that works on them: one write and one sync for each batch, and what else is to
+//! be done in order with the batches.
+//!
+//! Going to sleep and being woken costs a processor more than a sync on a good disk takes. So the loop may take a
+//! batch to the files itself ([`Desk`]) while the thread has nothing to do and somebody else can go on with the loop.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -16,6 +19,7 @@ use store::{Dirs, DiskError, RecoverError, RecoverOptions, SinceSnapshot, Trunca
 use store::{frame_entry, recover, truncate};
 use tree::TreeOptions;
 
+use crate::background::step_back;
 use crate::disk::FileDisk;
 use crate::driver::Handle;
 use crate::driver::snapshots::{Received, Still};
@@ -111,12 +115,25 @@ pub enum LogReport {
 }
 
 enum Job {
-    Write(Arc<Payloads>),
-    Roll,
+    Write(Batch),
+    /// Something waits that was not sent.
+    GoOn,
     StoreEpoch(EpochFile, Epoch),
-    Truncate { to: Zxid, reload: bool, still: Still },
+    Truncate {
+        to: Zxid,
+        reload: bool,
+        still: Still,
+    },
     Install(Box<Received>),
     Stop,
+}
+
+/// What goes to the log with one sync.
+#[derive(Debug)]
+struct Batch {
+    payloads: Arc<Payloads>,
+    /// Whether it begins a new file.
+    rolls: bool,
 }
 
 /// Where the files are, and how they are written and read back.
@@ -137,10 +154,16 @@ pub struct LogPlan {
 /// The driver's end of it.
 #[derive(Debug)]
 pub struct LogThread {
-    jobs: Sender<Job>,
+    desk: Desk,
     reports: Receiver<Result<LogReport, LogFailure>>,
     /// Batches on their way: one, and more only where something else had to be done behind one that was formed.
     batches: usize,
+    /// What else the thread was told to do and has not reported.
+    chores: usize,
+    /// The one among the batches that the loop takes to the files itself.
+    kept: Option<Batch>,
+    /// Whether the next batch begins a new file.
+    rolls: bool,
     fenced: bool,
     thread: Option<JoinHandle<()>>,
 }
@@ -160,7 +183,6 @@ impl LogThread {
             handle,
             waiting: VecDeque::new(),
             spare_under_way: false,
-            inbox,
             outbox,
             spare_sender,
             spares,
@@ -168,8 +190,19 @@ impl LogThread {
             buffer: Vec::new(),
             stopping: false,
         };
-        let thread = std::thread::Builder::new().name("log".into()).spawn(move || scribe.run())?;
-        Ok(Self { jobs, reports, batches: 0, fenced: false, thread: Some(thread) })
+        let desk = Desk { jobs, scribe: Arc::new(Mutex::new(scribe)) };
+        let scribe = Arc::clone(&desk.scribe);
+        let thread = std::thread::Builder::new().name("log".into()).spawn(move || work(&scribe, &inbox))?;
+        Ok(Self {
+            desk,
+            reports,
+            batches: 0,
+            chores: 0,
+            kept: None,
+            rolls: false,
+            fenced: false,
+            thread: Some(thread),
+        })
     }
 
     /// Whether a batch may be handed over.
@@ -178,37 +211,73 @@ impl LogThread {
         self.batches == 0
     }
 
+    /// Whether nothing at all is under way.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.batches == 0 && self.chores == 0
+    }
+
     /// Hands a batch over.
-    pub fn write(&mut self, batch: Arc<Payloads>) {
-        self.batches += 1;
+    pub fn write(&mut self, payloads: Arc<Payloads>) {
+        let batch = self.batch(payloads);
         self.send(Job::Write(batch));
     }
 
+    /// Keeps a batch for [`Desk::write`]. It goes to the thread after all if anything else comes behind it.
+    pub fn keep(&mut self, payloads: Arc<Payloads>) {
+        let batch = self.batch(payloads);
+        self.send_kept();
+        self.kept = Some(batch);
+    }
+
+    fn batch(&mut self, payloads: Arc<Payloads>) -> Batch {
+        self.batches += 1;
+        Batch { payloads, rolls: std::mem::take(&mut self.rolls) }
+    }
+
+    /// Where the kept batch is written.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        self.desk.clone()
+    }
+
+    /// The kept batch, to be written.
+    pub fn take_kept(&mut self) -> Option<Kept> {
+        self.kept.take().map(Kept)
+    }
+
     /// Replaces an epoch file, durably.
-    pub fn store_epoch(&self, file: EpochFile, epoch: Epoch) {
+    pub fn store_epoch(&mut self, file: EpochFile, epoch: Epoch) {
+        self.chores += 1;
         self.send(Job::StoreEpoch(file, epoch));
     }
 
     /// Ends the history behind `to`. Nobody else is at work on the files as long as `still` says so.
-    pub fn truncate(&self, to: Zxid, reload: bool, still: Still) {
+    pub fn truncate(&mut self, to: Zxid, reload: bool, still: Still) {
+        self.chores += 1;
         self.send(Job::Truncate { to, reload, still });
     }
 
     /// Puts what a leader sent in the place of the history.
-    pub fn install(&self, received: Received) {
+    pub fn install(&mut self, received: Received) {
+        self.chores += 1;
         self.send(Job::Install(Box::new(received)));
     }
 
     /// The next batch begins a new file.
     pub fn roll(&mut self) {
-        self.send(Job::Roll);
+        self.rolls = true;
     }
 
-    /// A thread that is gone is noticed where its reports are read.
-    fn send(&self, job: Job) {
-        if self.jobs.send(job).is_err() {
-            tracing::error!("the log thread is gone");
+    fn send_kept(&mut self) {
+        if let Some(batch) = self.kept.take() {
+            self.desk.send(Job::Write(batch));
         }
+    }
+
+    fn send(&mut self, job: Job) {
+        self.send_kept();
+        self.desk.send(job);
     }
 
     /// What it has told since the last time.
@@ -235,12 +304,17 @@ impl LogThread {
         self.noted(report)
     }
 
-    fn noted(&mut self, report: Result<LogReport, LogFailure>) -> Result<LogReport, LogFailure> {
+    /// Takes note of a report that came from [`Desk::write`].
+    ///
+    /// # Errors
+    /// [`LogFailure`]
+    pub fn noted(&mut self, report: Result<LogReport, LogFailure>) -> Result<LogReport, LogFailure> {
         match &report {
             Ok(LogReport::Persisted { .. }) => self.batches = self.batches.saturating_sub(1),
             Ok(LogReport::Fenced(_)) => self.fenced = true,
             Ok(LogReport::Unfenced) => self.fenced = false,
-            Ok(LogReport::Done(_) | LogReport::Replaced(..)) | Err(_) => {}
+            Ok(LogReport::Done(_) | LogReport::Replaced(..)) => self.chores = self.chores.saturating_sub(1),
+            Err(_) => {}
         }
         report
     }
@@ -266,7 +340,114 @@ impl LogThread {
     }
 }
 
-/// The thread's end.
+/// A batch on its way to [`Desk::write`].
+#[derive(Debug)]
+pub struct Kept(Batch);
+
+/// Where a batch is taken to the files by whoever has it.
+#[derive(Clone)]
+pub struct Desk {
+    jobs: Sender<Job>,
+    scribe: Arc<Mutex<Scribe>>,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk").finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    /// Takes the files over from the log thread. If that is still tidying up, the batch goes to it instead: `None`.
+    ///
+    /// What is told to the thread after this is done behind the batch.
+    #[must_use]
+    pub fn sit_down(&self, Kept(batch): Kept) -> Option<Sitting<'_>> {
+        let scribe = match self.scribe.try_lock() {
+            Ok(scribe) => scribe,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                self.send(Job::Write(batch));
+                return None;
+            }
+        };
+        Some(Sitting { desk: self, scribe, batch })
+    }
+
+    /// A thread that is gone is noticed where its reports are read.
+    fn send(&self, job: Job) {
+        if self.jobs.send(job).is_err() {
+            tracing::error!("the log thread is gone");
+        }
+    }
+}
+
+/// Somebody with a batch before the files.
+pub struct Sitting<'a> {
+    desk: &'a Desk,
+    scribe: MutexGuard<'a, Scribe>,
+    batch: Batch,
+}
+
+impl<'a> Sitting<'a> {
+    /// Writes and syncs the batch. On a full disk it is the log thread's to wait for room: no report then.
+    #[must_use]
+    pub fn write(self) -> Written<'a> {
+        let Self { desk, mut scribe, batch } = self;
+        let report = match scribe.write(&batch, None) {
+            Ok(report) => Some(Ok(report)),
+            Err(error) if error.is_fatal() => Some(Err(error.into())),
+            Err(_) => {
+                scribe.waiting.push_front(Job::Write(batch));
+                desk.send(Job::GoOn);
+                None
+            }
+        };
+        Written { scribe, report }
+    }
+}
+
+/// A batch that was written. The files are given back when it goes.
+pub struct Written<'a> {
+    scribe: MutexGuard<'a, Scribe>,
+    report: Option<Result<LogReport, LogFailure>>,
+}
+
+impl Written<'_> {
+    /// What came of it, to the one who drives.
+    #[must_use]
+    pub fn report(mut self) -> Option<Result<LogReport, LogFailure>> {
+        if matches!(self.report, Some(Ok(_))) {
+            self.scribe.see_to_spare();
+        }
+        self.report.take()
+    }
+
+    /// The same, where somebody else drives meanwhile.
+    pub fn tell(mut self) {
+        if let Some(report) = self.report.take() {
+            self.scribe.tell(report);
+        }
+        self.scribe.see_to_spare();
+    }
+}
+
+/// The thread's work, until it is told to stop or fails.
+fn work(scribe: &Mutex<Scribe>, inbox: &Receiver<Job>) {
+    let scribe = || scribe.lock().unwrap_or_else(PoisonError::into_inner);
+    scribe().see_to_spare();
+    while let Ok(job) = inbox.recv() {
+        let mut scribe = scribe();
+        scribe.waiting.push_back(job);
+        while let Some(job) = scribe.waiting.pop_front() {
+            if !scribe.carry_out(job, inbox) {
+                return;
+            }
+        }
+    }
+}
+
+/// Who writes.
 struct Scribe {
     plan: LogPlan,
     writer: LogWriter<FileDisk>,
@@ -274,7 +455,6 @@ struct Scribe {
     /// What came while a batch waited for room on a full disk.
     waiting: VecDeque<Job>,
     spare_under_way: bool,
-    inbox: Receiver<Job>,
     outbox: Sender<Result<LogReport, LogFailure>>,
     spare_sender: Sender<Option<Spare<FileDisk>>>,
     spares: Receiver<Option<Spare<FileDisk>>>,
@@ -285,33 +465,32 @@ struct Scribe {
 }
 
 impl Scribe {
-    fn run(mut self) {
-        self.see_to_spare();
-        while !self.stopping {
-            let Some(job) = self.waiting.pop_front().or_else(|| self.inbox.recv().ok()) else { return };
-            // A batch is given back before the driver hears of it, so that it can use the memory again.
-            let report = match job {
-                Job::Write(batch) => self.write(&batch).map_err(LogFailure::from),
-                Job::StoreEpoch(file, epoch) => self.store_epoch(file, epoch),
-                Job::Truncate { to, reload, still } => self.truncate(to, reload, still),
-                Job::Install(received) => self.install(*received),
-                Job::Roll => {
-                    self.writer.roll();
-                    continue;
-                }
-                Job::Stop => return,
-            };
-            let failed = report.is_err();
-            self.tell(report);
-            if failed {
-                return;
-            }
+    /// Returns whether to go on.
+    fn carry_out(&mut self, job: Job, inbox: &Receiver<Job>) -> bool {
+        // A batch is given back before the driver hears of it, so that it can use the memory again.
+        let report = match job {
+            Job::Write(batch) => self.write(&batch, Some(inbox)).map_err(LogFailure::from),
+            Job::StoreEpoch(file, epoch) => self.store_epoch(file, epoch, inbox),
+            Job::Truncate { to, reload, still } => self.truncate(to, reload, still),
+            Job::Install(received) => self.install(*received),
+            Job::GoOn => return true,
+            Job::Stop => return false,
+        };
+        let failed = report.is_err();
+        self.tell(report);
+        if !failed {
             self.see_to_spare();
         }
+        !failed && !self.stopping
     }
 
     /// Where even the reserve is used up, the epoch waits for room like a batch: nobody was told of it.
-    fn store_epoch(&mut self, file: EpochFile, epoch: Epoch) -> Result<LogReport, LogFailure> {
+    fn store_epoch(
+        &mut self,
+        file: EpochFile,
+        epoch: Epoch,
+        inbox: &Receiver<Job>,
+    ) -> Result<LogReport, LogFailure> {
         let mut fenced = false;
         loop {
             match epoch::save(&FileDisk, &self.plan.dirs.snap, kind_of(file), epoch) {
@@ -319,7 +498,9 @@ impl Scribe {
                     self.unfence(fenced);
                     return Ok(LogReport::Done(Done::EpochStored(file, epoch)));
                 }
-                Err(error @ DiskError::NoSpace { .. }) if !self.stopping => self.fence(&mut fenced, &error),
+                Err(error @ DiskError::NoSpace { .. }) if !self.stopping => {
+                    self.fence(&mut fenced, &error, inbox);
+                }
                 Err(error) => return Err(LogFailure::Epoch { file, error }),
             }
         }
@@ -391,14 +572,19 @@ impl Scribe {
         }
     }
 
-    fn write(&mut self, batch: &Payloads) -> Result<LogReport, LogError> {
+    /// Without an inbox a full disk is an error that leaves everything as it was.
+    fn write(&mut self, batch: &Batch, inbox: Option<&Receiver<Job>>) -> Result<LogReport, LogError> {
+        if batch.rolls {
+            self.writer.roll();
+        }
+        let batch = &batch.payloads;
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         for (_, payload) in batch.iter() {
             frame_entry(&mut buffer, |out| out.extend_from_slice(payload));
         }
         let (first, last) = (batch.entry(0).0, batch.last().expect("a batch has entries"));
-        self.append(&buffer, first, last)?;
+        self.append(&buffer, first, last, inbox)?;
         let started = Instant::now();
         let zxid = self.writer.sync()?;
         let sync = started.elapsed();
@@ -418,7 +604,13 @@ impl Scribe {
     }
 
     /// A full disk is no failure: the batch waits until there is room, and reads go on.
-    fn append(&mut self, framed: &[u8], first: Zxid, last: Zxid) -> Result<(), LogError> {
+    fn append(
+        &mut self,
+        framed: &[u8],
+        first: Zxid,
+        last: Zxid,
+        inbox: Option<&Receiver<Job>>,
+    ) -> Result<(), LogError> {
         let mut fenced = false;
         loop {
             match self.writer.append_batch(framed, first, last) {
@@ -427,7 +619,10 @@ impl Scribe {
                     return Ok(());
                 }
                 Err(error) if error.is_fatal() || self.stopping => return Err(error),
-                Err(error) => self.fence(&mut fenced, &error),
+                Err(error) => match inbox {
+                    Some(inbox) => self.fence(&mut fenced, &error, inbox),
+                    None => return Err(error),
+                },
             }
         }
     }
@@ -440,12 +635,12 @@ impl Scribe {
     }
 
     /// Says once that there is no room, and waits until it is worth another try.
-    fn fence(&mut self, fenced: &mut bool, error: &dyn std::error::Error) {
+    fn fence(&mut self, fenced: &mut bool, error: &dyn std::error::Error, inbox: &Receiver<Job>) {
         if !std::mem::replace(fenced, true) {
             tracing::error!(%error, "writes are fenced");
             self.tell(Ok(LogReport::Fenced(error.to_string())));
         }
-        match self.inbox.recv_timeout(FENCE_RETRY) {
+        match inbox.recv_timeout(FENCE_RETRY) {
             Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => self.stopping = true,
             Ok(job) => self.waiting.push_back(job),
             Err(RecvTimeoutError::Timeout) => {}
@@ -468,6 +663,7 @@ impl Scribe {
         let Some(job) = self.writer.spare_wanted() else { return };
         let sender = self.spare_sender.clone();
         let making = std::thread::Builder::new().name("log-spare".into()).spawn(move || {
+            step_back();
             let spare = job.run().inspect_err(|error| {
                 tracing::warn!(%error, "the next log file could not be made ahead of need");
             });

@@ -115,6 +115,8 @@ pub struct Front {
     large_bytes: usize,
     /// Connections that are not read from because of `pipeline_max`.
     stalled: Vec<ConnId>,
+    /// How many requests were answered without the core.
+    reads: u64,
     throttle: ConnectionThrottle,
     /// What is counted apart from the metrics.
     pub stats: ServerStats,
@@ -146,6 +148,7 @@ impl Front {
             outstanding: 0,
             large_bytes: 0,
             stalled: Vec::new(),
+            reads: 0,
             throttle,
             stats: ServerStats::default(),
             selected: Vec::new(),
@@ -361,6 +364,12 @@ impl Front {
             let slots: Vec<u32> = self.conns.iter().map(|(_, conn)| conn.id.slot).collect();
             slots.into_iter().for_each(|slot| self.close(slot));
         }
+    }
+
+    /// How many requests were answered from the tree, so far.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.reads
     }
 
     /// Whether clients are served.

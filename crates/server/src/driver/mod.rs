@@ -2,11 +2,13 @@
 //!
 //! One thread holds the member and all sockets, those of clients and those of other members. A second writes the log,
 //! a third snapshots. A read is answered by the thread that read it; a write goes to the log thread and back once for
-//! each batch, however many writes the batch holds. While the log thread syncs, the next batch is formed.
+//! each batch, however many writes the batch holds. While the log thread syncs, the next batch is formed. Where little
+//! but writes comes the loop writes them itself ([`rounds`]).
 
 mod calls;
 mod links;
 mod observations;
+mod rounds;
 pub mod snapshots;
 mod socket;
 mod words;
@@ -46,6 +48,17 @@ const ACCEPTS_MAX: usize = 128;
 /// likely to ask again at once, and one sync for all beats two syncs for a half each.
 const SMALL_BATCH: usize = 64;
 
+/// So many batches without a read between them, and the loop may take the next small one to the files itself: nobody is
+/// likely to wait for a reply that needs no disk.
+const BATCHES_WITHOUT_READ: u32 = 8;
+
+/// The same only while syncs take no longer than this on average; beyond it the way to the log thread counts for little.
+const QUICK_SYNC_US: u64 = 400;
+
+/// What is taken for an average before any was seen, and the longest that is counted, so that one slow one is soon made
+/// up for.
+const SLOW_SYNC_US: u64 = 10_000;
+
 /// How long to leave the listener alone when there is no descriptor for a connection.
 const ACCEPT_PAUSE_MS: u64 = 100;
 
@@ -62,6 +75,9 @@ pub enum DriverError {
     /// The system refuses to wait for sockets.
     #[error("waiting for sockets failed: {0}; check the limits of this process")]
     Poll(#[source] io::Error),
+    /// The system has no more threads.
+    #[error("the stand-in of the event loop cannot be started: {0}; check the limits of this process")]
+    Thread(#[source] io::Error),
     /// The log can no longer be trusted (R6).
     #[error(transparent)]
     Log(#[from] crate::log_thread::LogFailure),
@@ -81,7 +97,7 @@ impl DriverError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Poll(_) => 1,
+            Self::Poll(_) | Self::Thread(_) => 1,
             Self::Log(failure) => failure.exit_code(),
             Self::Halted(Halt::TreeDiffers { .. }) => 12,
             Self::Halted(Halt::LogLost { .. }) => 13,
@@ -174,6 +190,13 @@ pub struct Driver {
     flush_at_ms: u64,
     /// Writers were answered in this turn; see [`SMALL_BATCH`].
     answered: bool,
+    /// Batches formed since a read was last answered, and how many reads had been answered then.
+    batches_without_read: u32,
+    reads: u64,
+    /// What a sync takes, in a moving average.
+    sync_us: u64,
+    /// Nobody is left to write a batch but the log thread.
+    stopping: bool,
     /// Connections with other members; `None` on a standalone server.
     links: Option<Links>,
     /// The same.
@@ -221,6 +244,10 @@ impl Driver {
             flush_delay_ms: u64::try_from(config.flush_delay.as_millis()).unwrap_or(u64::MAX),
             flush_at_ms: 0,
             answered: false,
+            batches_without_read: 0,
+            reads: 0,
+            sync_us: SLOW_SYNC_US,
+            stopping: false,
             config,
             member,
             listener,
@@ -236,24 +263,6 @@ impl Driver {
             log,
             snapshots,
         })
-    }
-
-    /// Serves until [`Handle::stop`], then writes out what was proposed.
-    ///
-    /// # Errors
-    /// [`DriverError`]: the server must halt.
-    pub fn run(mut self) -> Result<(), DriverError> {
-        let mut events = Events::with_capacity(EVENTS_MAX);
-        while !self.handle.stop.load(Ordering::Relaxed) {
-            let timeout = self.timeout();
-            match self.poll.poll(&mut events, timeout) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(DriverError::Poll(error)),
-            }
-            self.turn(&events)?;
-        }
-        self.finish()
     }
 
     fn turn(&mut self, events: &Events) -> Result<(), DriverError> {
@@ -286,7 +295,7 @@ impl Driver {
         self.flush(now);
         self.carry_out(now)?;
         self.submit(now);
-        self.snapshots.step(&mut self.member, &mut self.log)?;
+        self.snapshots.step(&mut self.member, &mut self.log, !events.is_empty())?;
         Ok(())
     }
 
@@ -365,7 +374,7 @@ impl Driver {
             let reader = self.log_reader.as_ref().expect("only a leader reads for learners");
             return reader.read(link, after, upto);
         }
-        self.write_batch();
+        self.form_batch(false);
         match job {
             DiskJob::StoreEpoch(file, epoch) => self.log.store_epoch(file, epoch),
             DiskJob::Truncate { to, reload } => {
@@ -589,18 +598,42 @@ impl Driver {
         let full = self.config.max_batch_size.and_then(|max| usize::try_from(max).ok());
         let due = now.mono_ms >= self.flush_at_ms || full.is_some_and(|full| self.member.formed() >= full);
         let small = self.answered && self.member.formed() < SMALL_BATCH;
-        if self.log.is_idle() && due && !small && self.write_batch() {
-            self.flush_at_ms = now.mono_ms.saturating_add(self.flush_delay_ms);
+        if self.log.is_idle() && due && !small {
+            let keeps = self.may_keep();
+            if self.form_batch(keeps) {
+                self.flush_at_ms = now.mono_ms.saturating_add(self.flush_delay_ms);
+            }
         }
     }
 
-    /// Gives the log thread the batch formed so far, if there is one.
-    fn write_batch(&mut self) -> bool {
+    /// Whether the loop itself takes the batch formed so far to the files.
+    fn may_keep(&mut self) -> bool {
+        let reads = self.member.front().reads();
+        if std::mem::replace(&mut self.reads, reads) != reads {
+            self.batches_without_read = 0;
+        } else if self.member.formed() > 0 {
+            self.batches_without_read = self.batches_without_read.saturating_add(1);
+        }
+        self.batches_without_read > BATCHES_WITHOUT_READ
+            && self.member.formed() < SMALL_BATCH
+            && self.sync_us <= QUICK_SYNC_US
+            && self.log.is_at_rest()
+            && !self.stopping
+            && self.unread.is_empty()
+            && !self.snapshots.wants_step()
+    }
+
+    /// Sends the batch formed so far, if there is one, to the log thread, or keeps it for the loop itself.
+    fn form_batch(&mut self, keeps: bool) -> bool {
         let Some(batch) = self.member.take_batch() else { return false };
         if self.member.role() == Role::Leading {
             self.admin.on_proposals(&batch);
         }
-        self.log.write(batch);
+        if keeps {
+            self.log.keep(batch);
+        } else {
+            self.log.write(batch);
+        }
         true
     }
 
@@ -608,6 +641,7 @@ impl Driver {
         match report {
             LogReport::Persisted { zxid, log_bytes, txns, sync } => {
                 self.snapshots.on_logged(log_bytes, txns);
+                self.sync_us = (self.sync_us * 7 + micros(sync)) / 8;
                 let millis = i64::try_from(sync.as_millis()).unwrap_or(i64::MAX);
                 self.member.core_mut().metrics.fsynctime.add(millis);
                 if sync >= self.config.fsync_warning_threshold {
@@ -683,6 +717,7 @@ impl Driver {
         self.listener = None;
         self.flush_delay_ms = 0;
         self.flush_at_ms = 0;
+        self.stopping = true;
         // What a member of an ensemble has proposed may wait for the others, who see to it without this one.
         let is_alone = self.links.is_none();
         loop {
@@ -702,4 +737,9 @@ impl Driver {
         self.log.stop()?;
         Ok(())
     }
+}
+
+/// A sync as it is counted.
+fn micros(sync: Duration) -> u64 {
+    u64::try_from(sync.as_micros()).unwrap_or(u64::MAX).min(SLOW_SYNC_US)
 }

@@ -14,11 +14,15 @@ use store::{Dirs, DiskError, SinceSnapshot, SnapshotPolicy, purge};
 use tree::WalkId;
 
 use super::Handle;
+use crate::background::step_back;
 use crate::disk::FileDisk;
 use crate::log_thread::{LogFailure, LogThread};
 
-/// Znodes encoded in one step: about 100 µs, in which nobody is served.
+/// Znodes encoded in one step while nobody asks for anything: about 100 µs.
 const STEP_NODES: usize = 512;
+
+/// The same in a turn that had something to serve: what all who are served then wait for must not be felt.
+const BUSY_STEP_NODES: usize = 64;
 
 /// Bytes collected before they are handed to the writing thread.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -229,11 +233,16 @@ impl Snapshots {
         self.held.is_none() && self.walk.is_some_and(|walk| !walk.walked)
     }
 
-    /// One step: begins a snapshot that is due, or walks on.
+    /// One step: begins a snapshot that is due, or walks on. `busy`: others are waiting.
     ///
     /// # Errors
     /// [`LogFailure::Install`]
-    pub(super) fn step(&mut self, member: &mut Member, log: &mut LogThread) -> Result<(), LogFailure> {
+    pub(super) fn step(
+        &mut self,
+        member: &mut Member,
+        log: &mut LogThread,
+        busy: bool,
+    ) -> Result<(), LogFailure> {
         while let Ok(report) = self.reports.try_recv() {
             self.on_report(report, member, log)?;
         }
@@ -241,15 +250,15 @@ impl Snapshots {
             self.begin(member, log);
         }
         if self.hand_over() {
-            self.walk_on(member);
+            self.walk_on(member, if busy { BUSY_STEP_NODES } else { STEP_NODES });
             self.end(member);
         }
         Ok(())
     }
 
-    fn walk_on(&mut self, member: &mut Member) {
+    fn walk_on(&mut self, member: &mut Member, nodes: usize) {
         let Some(walk) = self.walk.as_mut().filter(|walk| !walk.walked) else { return };
-        walk.walked = member.core_mut().tree_mut().snapshot_step(walk.id, STEP_NODES, &mut self.chunk);
+        walk.walked = member.core_mut().tree_mut().snapshot_step(walk.id, nodes, &mut self.chunk);
         let Walk { end, walked, .. } = *walk;
         if walked || self.chunk.len() >= CHUNK_BYTES {
             let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_BYTES * 5 / 4));
@@ -364,7 +373,12 @@ impl Snapshots {
         }
     }
 
-    fn on_report(&mut self, report: Report, member: &mut Member, log: &LogThread) -> Result<(), LogFailure> {
+    fn on_report(
+        &mut self,
+        report: Report,
+        member: &mut Member,
+        log: &mut LogThread,
+    ) -> Result<(), LogFailure> {
         let Report { number, outcome } = report;
         let purpose = match self.task {
             Task::Write { number: current, purpose } if current == number => purpose,
@@ -431,6 +445,7 @@ struct Current {
 
 impl Writer {
     fn run(mut self) {
+        step_back();
         if self.plan.purge_every.is_some() {
             self.purge();
         }
@@ -627,7 +642,7 @@ mod tests {
 
     #[test]
     fn what_a_failed_snapshot_has_walked_is_not_in_the_next_one() {
-        let (mut snapshots, log) = snapshots();
+        let (mut snapshots, mut log) = snapshots();
         let mut member = member();
         let (id, head) = member.core_mut().tree_mut().snapshot_begin();
         let purpose = Purpose::Start;
@@ -636,9 +651,9 @@ mod tests {
         snapshots.task = Task::Write { number: 7, purpose };
         member.core_mut().tree_mut().snapshot_step(id, 1, &mut snapshots.chunk);
         assert!(!snapshots.chunk.is_empty(), "less than a chunk stays here");
-        snapshots.on_report(failed(6), &mut member, &log).unwrap();
+        snapshots.on_report(failed(6), &mut member, &mut log).unwrap();
         assert!(snapshots.wants_step(), "an earlier one is over");
-        snapshots.on_report(failed(7), &mut member, &log).unwrap();
+        snapshots.on_report(failed(7), &mut member, &mut log).unwrap();
         assert!(snapshots.chunk.is_empty());
         assert!(snapshots.task == Task::Idle && !snapshots.wants_step());
         snapshots.stop(&mut member);
@@ -647,10 +662,10 @@ mod tests {
 
     #[test]
     fn what_a_leader_sent_must_become_durable() {
-        let (mut snapshots, log) = snapshots();
+        let (mut snapshots, mut log) = snapshots();
         let mut member = member();
         snapshots.install(&mut member);
-        assert!(matches!(snapshots.on_report(failed(1), &mut member, &log), Err(LogFailure::Install(_))));
+        assert!(matches!(snapshots.on_report(failed(1), &mut member, &mut log), Err(LogFailure::Install(_))));
         snapshots.stop(&mut member);
         log.stop().unwrap();
     }
