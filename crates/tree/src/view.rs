@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::ControlFlow;
 use core::str;
 
 use proto::{AclList, Buffer, Stat, StatPersisted};
@@ -9,6 +10,10 @@ use proto::{AclList, Buffer, Stat, StatPersisted};
 use crate::nodes::NodeId;
 use crate::owner::Owner;
 use crate::tree::Tree;
+
+/// From so many children on they are read in the order in which they lie in memory: sorting their ids takes a tenth of
+/// what the misses of the caches would.
+const SCATTERED: u32 = 50_000;
 
 /// A znode of a tree, as long as the tree does not change.
 #[derive(Clone, Copy, Debug)]
@@ -69,9 +74,17 @@ impl<'a> Node<'a> {
         self.child_ids().map(move |id| text(self.tree.store.nodes.name(id)))
     }
 
-    /// The same as bytes, which nobody has to look at again: they were text when they came in.
-    pub fn child_names(self) -> impl Iterator<Item = &'a [u8]> {
-        self.child_ids().map(move |id| self.tree.store.nodes.name(id))
+    /// Hands over the names of its children as bytes, in no order that means anything, until it is told to stop.
+    pub fn each_child_name(self, mut take: impl FnMut(&'a [u8]) -> ControlFlow<()>) {
+        let nodes = &self.tree.store.nodes;
+        // Each part of the index has its own loop in this way; a plain `for` asks at every name which part it is in.
+        let _ = if self.child_count() < SCATTERED {
+            self.child_ids().try_for_each(|id| take(nodes.name(id)))
+        } else {
+            let mut ids: Vec<u32> = self.child_ids().map(|id| id.0).collect();
+            ids.sort_unstable();
+            ids.into_iter().try_for_each(|id| take(nodes.name(NodeId(id))))
+        };
     }
 
     /// Its children, in the order of [`Self::children`].
@@ -121,5 +134,41 @@ impl<'a> Node<'a> {
     #[must_use]
     pub fn digest(self) -> u64 {
         self.tree.digest_of(self.id, &self.path()).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{OPTIONS, create, next};
+    use alloc::format;
+
+    #[test]
+    fn children_are_all_named_once_whatever_their_number() {
+        let mut tree = Tree::new(OPTIONS);
+        let mut names = Vec::new();
+        for number in 0..SCATTERED + 1 {
+            next(&mut tree, create(&format!("/{number}"), b""));
+            names.push(format!("{number}").into_bytes());
+            if number + 2 < SCATTERED {
+                continue;
+            }
+            let mut listed: Vec<_> = Vec::new();
+            tree.node(NodeId::ROOT).each_child_name(|name| {
+                listed.push(name.to_vec());
+                ControlFlow::Continue(())
+            });
+            listed.retain(|name| name != b"zookeeper");
+            listed.sort_unstable();
+            let mut wanted = names.clone();
+            wanted.sort_unstable();
+            assert!(listed == wanted, "{} and {} names", listed.len(), wanted.len());
+        }
+        let mut taken = 0;
+        tree.node(NodeId::ROOT).each_child_name(|_| {
+            taken += 1;
+            if taken == 7 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!(taken, 7);
     }
 }

@@ -7,6 +7,7 @@
 mod conn;
 mod connect;
 mod deliver;
+mod listings;
 mod read;
 mod request;
 mod status;
@@ -32,6 +33,7 @@ use crate::metrics::{Registry, ServerStats};
 use crate::throttle::{ConnectionThrottle, ThrottleOptions};
 use conn::{Conn, Phase, Waiting};
 pub use conn::{ConnId, ConnStats};
+use listings::Listings;
 pub use status::{ConnView, WatchSummary};
 use watch_table::{WatchTable, Watcher};
 
@@ -115,6 +117,7 @@ pub struct Front {
     large_bytes: usize,
     /// Connections that are not read from because of `pipeline_max`.
     stalled: Vec<ConnId>,
+    listings: Listings,
     /// How many requests were answered without the core.
     reads: u64,
     throttle: ConnectionThrottle,
@@ -148,6 +151,7 @@ impl Front {
             outstanding: 0,
             large_bytes: 0,
             stalled: Vec::new(),
+            listings: Listings::default(),
             reads: 0,
             throttle,
             stats: ServerStats::default(),
@@ -358,6 +362,7 @@ impl Front {
         self.serving = serving;
         if !serving {
             self.table = WatchTable::default();
+            self.listings.clear();
             self.watchers.clear();
             self.syncs.clear();
             self.conns.iter_mut().for_each(|(_, conn)| conn.watches = 0);

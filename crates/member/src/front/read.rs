@@ -26,6 +26,9 @@ const REPLY_BYTES_MAX: usize = 512 << 20;
 /// closes.
 const MULTI_READ_BYTES_MAX: usize = 32 << 20;
 
+/// What stands before the names in a list of them.
+const COUNT_BYTES: usize = 4;
+
 /// How a read ends: with an error, or with a body appended to the reply.
 type Read = Result<(), Code>;
 
@@ -153,14 +156,14 @@ impl Front {
         let path = request.path.ok_or(Code::MarshallingError)?;
         let (id, node) = Self::find(core.tree(), &path)?;
         self.permits(ids, &node, Perms::READ)?;
-        let names_bytes = put_children(&node, out);
+        let bytes = self.listings.append(&node, out, put_children);
         if ask.op == OpCode::GetChildren2 {
             node.stat().encode(out);
         }
         if request.watch {
             self.watch(ask.slot, Table::Child, &path, Some(id));
         }
-        count_namespace(core, &path, path.len() + names_bytes);
+        count_namespace(core, &path, path.len() + bytes - COUNT_BYTES);
         Ok(())
     }
 
@@ -265,17 +268,15 @@ impl Front {
     }
 }
 
-/// Appends a vector of names; returns their bytes.
-fn put_children(node: &Node<'_>, out: &mut Vec<u8>) -> usize {
+/// Appends a vector of names.
+fn put_children(node: &Node<'_>, out: &mut Vec<u8>) {
     i32::try_from(node.child_count()).expect("fewer than 2^31 children").encode(out);
     let start = out.len();
-    // A loop of its own for each part of the index: a plain `for` asks at every name which part it is in.
-    let _ = node.child_names().try_for_each(|name| {
+    node.each_child_name(|name| {
         put_bytes(name, out);
         // Nobody will see more of it: the reply is too long.
         if out.len() - start > REPLY_BYTES_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    out.len() - start
 }
 
 fn sync(body: &[u8], out: &mut Vec<u8>) -> Read {

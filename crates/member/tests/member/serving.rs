@@ -1,8 +1,9 @@
 //! What clients are promised of order, sessions, and being kept waiting.
 
 use crate::common::{Rig, TICK_MS, TIMEOUT_MS, front_options};
-use member::FrontOptions;
-use proto::{Code, OpCode, SessionId};
+use member::{ConnId, FrontOptions};
+use proto::{ChildrenReply, Code, DeleteRequest, OpCode, PathWatchRequest, Reader, SessionId};
+use std::collections::BTreeSet;
 
 const EPHEMERAL: i32 = 1;
 const EVENT: i32 = -1;
@@ -210,4 +211,54 @@ fn a_ttl_znode_that_was_set_meanwhile_stays() {
     rig.pass(500);
     rig.persist();
     assert_eq!(left(&rig), before);
+}
+
+/// What a client is told of the children of `/r`.
+fn listed(rig: &mut Rig, id: ConnId) -> BTreeSet<String> {
+    rig.send(id, 1, OpCode::GetChildren, &PathWatchRequest { path: Some("/r".into()), watch: false });
+    let replies = rig.replies(id);
+    let reply: ChildrenReply<'_> = Reader::new(&replies.last().unwrap().body).take().unwrap();
+    reply.children.unwrap().into_iter().map(|name| name.unwrap().into_owned()).collect()
+}
+
+#[test]
+fn a_list_that_is_kept_is_never_an_old_one() {
+    let mut rig = Rig::new(front_options());
+    let (id, _) = rig.connect();
+    let mut wanted = BTreeSet::new();
+    let delete = |rig: &mut Rig, path: &str| {
+        rig.send(id, 1, OpCode::Delete, &DeleteRequest { path: Some(path.into()), version: -1 });
+    };
+    rig.create(id, 1, "/r", 0);
+    for number in 0..200 {
+        rig.create(id, 1, &format!("/r/{number}"), 0);
+        wanted.insert(number.to_string());
+    }
+    rig.persist();
+    for round in 0..3 {
+        for _ in 0..4 {
+            assert_eq!(listed(&mut rig, id), wanted);
+        }
+        rig.create(id, 1, &format!("/r/new{round}"), 0);
+        wanted.insert(format!("new{round}"));
+        rig.persist();
+        assert_eq!(listed(&mut rig, id), wanted);
+        assert_eq!(listed(&mut rig, id), wanted);
+        // As many children as before, by two changes of which each alone makes another list.
+        delete(&mut rig, &format!("/r/{round}"));
+        rig.create(id, 1, &format!("/r/other{round}"), 0);
+        wanted.remove(&round.to_string());
+        wanted.insert(format!("other{round}"));
+        rig.persist();
+    }
+    // The same path, and perhaps the same place in memory, but another znode.
+    wanted.iter().for_each(|name| delete(&mut rig, &format!("/r/{name}")));
+    delete(&mut rig, "/r");
+    rig.create(id, 1, "/r", 0);
+    let names: BTreeSet<String> = (0..wanted.len()).map(|number| format!("second{number}")).collect();
+    names.iter().for_each(|name| rig.create(id, 1, &format!("/r/{name}"), 0));
+    rig.persist();
+    for _ in 0..3 {
+        assert_eq!(listed(&mut rig, id), names);
+    }
 }
