@@ -434,7 +434,7 @@ impl Leader {
                 learner.acked = learner.acked.max(mark);
                 learner.deadline_ms = now_ms + self.limits.init_ms + sync_ms;
                 if is_established {
-                    self.welcome(link, out);
+                    self.welcome(link, out, now_ms);
                     self.commit(quorum, out);
                 } else {
                     self.open_third(quorum, out, now_ms);
@@ -482,7 +482,7 @@ impl Leader {
         let synchronized =
             self.learners.iter().filter(|(_, learner)| learner.progress == Progress::Synchronized);
         for link in synchronized.map(|(&link, _)| link).collect::<Vec<_>>() {
-            self.welcome(link, out);
+            self.welcome(link, out, now_ms);
         }
     }
 
@@ -493,9 +493,11 @@ impl Leader {
             .collect()
     }
 
-    fn welcome(&mut self, link: LinkId, out: &mut VecDeque<Effect>) {
+    fn welcome(&mut self, link: LinkId, out: &mut VecDeque<Effect>, now_ms: u64) {
         if let Some(learner) = self.learners.get_mut(&link) {
             learner.progress = Progress::Live;
+            // Until here it need not answer PING; from now on silence counts.
+            learner.deadline_ms = now_ms + self.limits.sync_ms;
             out.push_back(Effect::UpToDate { link });
         }
     }
