@@ -108,8 +108,8 @@ pub struct Client {
     heard_us: u64,
     sent_us: u64,
     ask_at_us: u64,
-    /// When the newest request that was answered was sent.
-    pub sure_us: u64,
+    /// When requests of this session that were answered were sent.
+    sure_us: VecDeque<u64>,
     /// Requests answered.
     pub answered: u64,
     /// It asks for nothing new.
@@ -147,7 +147,7 @@ impl Client {
             heard_us: 0,
             sent_us: 0,
             ask_at_us: 0,
-            sure_us: 0,
+            sure_us: VecDeque::new(),
             answered: 0,
             is_quiet: false,
             is_closing: false,
@@ -165,6 +165,22 @@ impl Client {
     #[must_use]
     pub fn timeout_us(&self) -> u64 {
         self.timeout_us
+    }
+
+    /// When its session was certainly heard of for the last time, of the times until then.
+    #[must_use]
+    pub fn sure_by(&self, us: u64) -> Option<u64> {
+        self.sure_us.iter().rev().find(|sure_us| **sure_us <= us).copied()
+    }
+
+    fn note_sure(&mut self, us: u64) {
+        if self.sure_us.back().is_none_or(|last_us| *last_us < us) {
+            self.sure_us.push_back(us);
+        }
+        // No session lasts longer without a sign of life.
+        while self.sure_us.front().is_some_and(|first_us| first_us + 4 * self.timeout_us < us) {
+            self.sure_us.pop_front();
+        }
     }
 
     fn key(&self) -> Option<Key> {
@@ -249,6 +265,7 @@ impl Client {
         self.synced_surely = Zxid::ZERO;
         self.watches.clear();
         self.lasting.clear();
+        self.sure_us.clear();
         self.next_xid = 1;
     }
 
@@ -334,7 +351,7 @@ impl Client {
         match header.xid.0 {
             xid if xid == Xid::PING.0 => {
                 if let Some(sent_us) = self.ping_sent_us.take() {
-                    self.sure_us = self.sure_us.max(sent_us);
+                    self.note_sure(sent_us);
                 }
                 Ok(())
             }
@@ -347,7 +364,7 @@ impl Client {
                 let Some(pending) = self.pending.pop_front().filter(|pending| pending.xid == xid) else {
                     return Err(Broken(format!("request {xid} is answered out of turn (C2)")));
                 };
-                self.sure_us = self.sure_us.max(pending.sent_us);
+                self.note_sure(pending.sent_us);
                 self.answered += 1;
                 self.overdue(header.zxid, out)?;
                 self.on_reply(&pending, header, reader, out)
@@ -377,7 +394,7 @@ impl Client {
         }
         out.evidence.see(&Seen::Greeted { client: self.at, read_only: response.read_only == Some(true) });
         self.timeout_us = u64::from(response.timeout_ms.unsigned_abs()) * 1000;
-        self.sure_us = self.sure_us.max(self.sent_us);
+        self.note_sure(self.sent_us);
         if self.watches.is_empty() && self.lasting.is_empty() {
             self.state = State::Open(key);
         } else {

@@ -168,7 +168,9 @@ impl Machine {
             }
             Ok(outcome) => {
                 process.busy = false;
-                self.note_durable(&job, out);
+                if !matches!(outcome, Outcome::NotTruncated) {
+                    self.note_durable(&job, out);
+                }
                 process.on_done(job, outcome, now);
                 self.process = Some(process);
             }

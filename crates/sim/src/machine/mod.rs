@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use member::ensemble::{EpochFile, LinkId, Observation, Port, Role};
+use member::ensemble::{EpochFile, Halt, LinkId, Observation, Port, Role};
 use member::history::History;
 use member::{Core, Front, Member, Now};
 use proto::{Epoch, Sid, Zxid};
@@ -548,10 +548,8 @@ impl Machine {
             let mut moved = false;
             while let Some(order) = process.member.next_order() {
                 moved = true;
-                if !process.carry_out(order, incarnation, &self.disk, &self.dirs, now, out) {
-                    out.evidence.hit("tree differs");
-                    out.evidence.fail(Broken(format!("member {} halts, its tree differs", at + 1)));
-                    return;
+                if let Err(halt) = process.carry_out(order, incarnation, &self.disk, &self.dirs, now, out) {
+                    return self.halt(halt, out);
                 }
             }
             moved |= process.submit(now, out);
@@ -591,6 +589,19 @@ impl Machine {
             process.wake_at_us = due_us;
             out.at(due_us, Event::Wake { machine: at, incarnation });
         }
+    }
+
+    /// The member wants its process to end. With a damaged disk it may find that out in a truncation.
+    fn halt(&mut self, halt: Halt, out: &mut Outside) {
+        let is_told = self.is_damaged && matches!(halt, Halt::LogLost { .. });
+        if !is_told {
+            out.evidence.fail(Broken(format!("member {} halts: {halt}", self.sid().0)));
+            return;
+        }
+        out.line(format_args!("member {} halts: {halt}", self.sid().0));
+        out.evidence.hit("damage halts");
+        self.kill(false, out);
+        out.after(1_000_000, Event::Start { machine: self.at });
     }
 
     fn see_to_snapshot(&mut self, out: &mut Outside) {

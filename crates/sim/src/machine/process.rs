@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use member::ensemble::{DiskJob, Done, LinkId, Order, Port};
+use member::ensemble::{DiskJob, Done, Halt, LinkId, Order, Port};
 use member::{ConnId, Member, Now};
 use proto::Zxid;
 use store::log::LogWriter;
@@ -122,7 +122,7 @@ impl Process {
         true
     }
 
-    /// `false`: the process has to end.
+    /// `Err`: the process has to end.
     pub(super) fn carry_out(
         &mut self,
         order: Order,
@@ -131,7 +131,7 @@ impl Process {
         dirs: &Dirs,
         now: Now,
         out: &mut Outside,
-    ) -> bool {
+    ) -> Result<(), Halt> {
         let at = self.at;
         match order {
             Order::Dial { link, port, addresses, timeout_ms } => {
@@ -152,7 +152,7 @@ impl Process {
                 }
             }
             Order::Listen(is_open) => self.listens = is_open,
-            Order::Halt(_) => return false,
+            Order::Halt(halt) => return Err(halt),
             Order::Disk(job) => {
                 while self.submit_now(now, out) {}
                 match job {
@@ -179,7 +179,7 @@ impl Process {
                 }
             }
         }
-        true
+        Ok(())
     }
 
     fn forget(&mut self, key: Key) {
@@ -216,6 +216,8 @@ impl Process {
                 out.send(key, side, sent);
             }
             if !all {
+                // Whoever asks for room and finds none is told when there is some.
+                out.net.room(key, side);
                 return;
             }
             let now = skew.now(out.now_us);
@@ -255,6 +257,7 @@ impl Process {
                 out.send(key, Side::Called, sent);
             }
             if !all {
+                out.net.room(key, Side::Called);
                 return;
             }
             self.member.on_sent(id);
