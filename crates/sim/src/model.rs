@@ -286,6 +286,9 @@ impl Model {
                 value_of(create.data) == *value
                     && if *sequential { given.starts_with(path) } else { given == path }
             }
+            (Write::Create { path, value, sequential: false, .. }, Txn::CreateTtl(create)) => {
+                create.path.as_deref() == Some(path) && value_of(create.data) == *value
+            }
             (Write::Delete(path), Txn::Delete(delete)) => delete.path.as_deref() == Some(path),
             (Write::Close, Txn::CloseSession(_)) => true,
             _ => false,

@@ -2,10 +2,11 @@
 //!
 //! * `open A N [timeout=MS]`: A gets a session at member N, or moves there with the one it has and leaves its watches again;
 //!   `open A N unheard`: what is answered never reaches it
-//! * `A create /x [ephemeral]`, `A set /x`, `A delete /x`, `A multi /x /y` (sets both), `A get /x [watch]`,
+//! * `A create /x [ephemeral|ttl=MS]`, `A set /x`, `A delete /x`, `A multi /x /y` (sets both), `A get /x [watch]`,
 //!   `A exists /x [watch]`, `A sync`, `A close`
 //! * `A ask …`: the same without waiting; `A hears`: what came meanwhile
 //! * `A leave`: the connection ends, not the session; `A silent`: no more signs of life
+//! * `crowd N COUNT`: so many more want a session at member N, all at once, and never say anything again
 //!
 //! Each answer is a line: what was asked, and the zxid of the transaction or of the state shown, or the error.
 
@@ -13,9 +14,9 @@ use std::collections::VecDeque;
 
 use proto::wire::put_frame;
 use proto::{
-    Acl, ConnectRequest, ConnectResponse, CreateRequest, DeleteRequest, Encode, MultiHeader, MultiItem,
-    OpCode, PathRequest, PathWatchRequest, Reader, ReplyHeader, RequestHeader, SessionId, SetDataRequest,
-    SetWatches, WatcherEvent, Xid, Zxid,
+    Acl, ConnectRequest, ConnectResponse, CreateRequest, CreateTtlRequest, DeleteRequest, Encode,
+    MultiHeader, MultiItem, OpCode, PathRequest, PathWatchRequest, Reader, ReplyHeader, RequestHeader,
+    SessionId, SetDataRequest, SetWatches, WatcherEvent, Xid, Zxid,
 };
 
 use super::{PATIENCE_US, SECOND_US, Stage, number, place};
@@ -27,6 +28,8 @@ use crate::world::World;
 const HOSTS: Host = crate::setup::CLIENTS + 60;
 /// What a session without a wish gets.
 const TIMEOUT_MS: i32 = 10_000;
+/// `PERSISTENT_WITH_TTL`.
+const TTL_FLAGS: i32 = 5;
 /// xid of SetWatches.
 const SET_WATCHES: Xid = Xid(-8);
 
@@ -148,10 +151,18 @@ impl Session {
         match words.first().copied() {
             Some("create") => {
                 let ephemeral = tail == Some("ephemeral");
+                let ttl_ms = tail.and_then(|word| word.strip_prefix("ttl=")).map(number).transpose()?;
                 write(Write::Create { path: owned(), value, ephemeral, sequential: false });
                 let (acl, flags) = (Some(vec![Acl::open()]), i32::from(ephemeral));
-                let request = CreateRequest { path: text(), data: Some(&data), acl, flags };
-                self.send(xid, OpCode::Create, &request, world);
+                if let Some(ttl_ms) = ttl_ms {
+                    let ttl_ms = i64::try_from(ttl_ms).unwrap_or(i64::MAX);
+                    let flags = TTL_FLAGS;
+                    let request = CreateTtlRequest { path: text(), data: Some(&data), acl, flags, ttl_ms };
+                    self.send(xid, OpCode::CreateTtl, &request, world);
+                } else {
+                    let request = CreateRequest { path: text(), data: Some(&data), acl, flags };
+                    self.send(xid, OpCode::Create, &request, world);
+                }
             }
             Some("set") => {
                 write(Write::Set(vec![(owned(), value)], None));
@@ -261,6 +272,12 @@ impl Stage {
             self.hear(name, seen)?;
             return Ok(true);
         }
+        if verb == "crowd" {
+            let at = place(rest.first().copied().unwrap_or_default())?;
+            let count = number(rest.get(1).copied().unwrap_or_default())?;
+            crowd(self.world()?, at, count);
+            return Ok(true);
+        }
         let Some(name) = letter(verb) else { return Ok(false) };
         let mut session = self.sessions.remove(&name).ok_or("it has no session")?;
         let world = self.world()?;
@@ -314,6 +331,24 @@ impl Stage {
         for session in sessions.values_mut().filter(|session| !session.is_silent) {
             session.send(Xid::PING, OpCode::Ping, &Raw(Vec::new()), world);
         }
+    }
+}
+
+/// Clients at two hosts, so that none has more than an address may have, ask for sessions at once.
+fn crowd(world: &mut World, at: usize, count: usize) {
+    for one in 0..count {
+        let host = HOSTS + 28 + one % 2;
+        let key = world.out.net.connect(host, at, Class::Client);
+        world.machines[at].on_call(Class::Client, key, host, &mut world.out);
+        let request = ConnectRequest {
+            protocol_version: 0,
+            last_zxid_seen: Zxid::ZERO,
+            timeout_ms: TIMEOUT_MS,
+            session_id: SessionId::NONE,
+            password: Some(&[0; 16]),
+            read_only: Some(false),
+        };
+        send(world, key, &request);
     }
 }
 
