@@ -4,6 +4,9 @@
 //! none of a quorum knows more than it, behind the third a quorum has its whole history on disk. Source: `Leader`,
 //! `LearnerHandler`; quorum-protocol.md §3, §4.
 
+mod led;
+mod resigned;
+
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
@@ -13,6 +16,9 @@ use proto::{Epoch, Sid, Zxid};
 use crate::effect::{Effect, Limits, LinkId};
 use crate::violation::EPOCH_MAX;
 use crate::{Quorum, Violation};
+pub use led::LearnerView;
+use led::{Lag, Learner, Progress};
+pub use resigned::Resigned;
 
 /// How far the leader is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,75 +36,6 @@ enum Stage {
     },
     /// Proposals are numbered and committed.
     Broadcast,
-}
-
-/// How far a learner's connection is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Progress {
-    /// It has not said who it is.
-    Unknown,
-    /// It waits for the new epoch.
-    Waiting,
-    /// It was told the epoch.
-    Invited,
-    /// It told what it has and waits for barrier 2.
-    Compared { last: Zxid },
-    /// What it lacks is on its way, with NEWLEADER at the end.
-    Synchronizing,
-    /// It has the history on disk.
-    Synchronized,
-    /// It serves.
-    Live,
-}
-
-impl Progress {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "greeting",
-            Self::Waiting | Self::Invited => "discovery",
-            Self::Compared { .. } | Self::Synchronizing => "synchronization",
-            Self::Synchronized | Self::Live => "broadcast",
-        }
-    }
-}
-
-/// One learner's connection.
-#[derive(Clone, Debug)]
-struct Learner {
-    sid: Sid,
-    /// By the type of its first packet, whatever the configuration says.
-    is_observer: bool,
-    /// It follows, and the configuration lets it vote.
-    counts: bool,
-    progress: Progress,
-    /// When it has been silent for too long.
-    deadline_ms: u64,
-    /// Proposals up to here are on its disk.
-    acked: Zxid,
-    lag: Lag,
-}
-
-/// How long the oldest proposal without an acknowledgement has waited. Source: `LearnerHandler.SyncLimitCheck`.
-#[derive(Clone, Copy, Debug, Default)]
-struct Lag {
-    current: Option<(Zxid, u64)>,
-    next: Option<(Zxid, u64)>,
-}
-
-impl Lag {
-    fn proposed(&mut self, zxid: Zxid, now_ms: u64) {
-        if self.current.is_none() {
-            self.current = Some((zxid, now_ms));
-        } else {
-            self.next = Some((zxid, now_ms));
-        }
-    }
-
-    fn acked(&mut self, zxid: Zxid) {
-        if self.current.is_some_and(|(current, _)| current <= zxid) {
-            self.current = self.next.take().filter(|(next, _)| *next > zxid);
-        }
-    }
 }
 
 /// See the module.
@@ -643,49 +580,6 @@ impl Leader {
         let passed = self.passed_at_ms.filter(|_| self.stage == Stage::Broadcast).unwrap_or(u64::MAX);
         self.deadline_ms.min(self.ping_at_ms).min(learners).min(passed)
     }
-}
-
-/// A learner as its leader sees it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct LearnerView {
-    /// Its connection.
-    pub link: LinkId,
-    /// Who it says it is.
-    pub sid: Sid,
-    /// Whether it asked for INFORM instead of PROPOSAL and COMMIT.
-    pub is_observer: bool,
-    /// Whether its acknowledgements count.
-    pub counts: bool,
-    /// Whether it has the history on disk.
-    pub is_synced: bool,
-    /// Whether it serves clients.
-    pub is_live: bool,
-}
-
-/// Why a leader gives up.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Resigned {
-    /// Source: `Leader#getEpochToPropose`.
-    #[error("no quorum of followers connected within initLimit")]
-    NoFollowers,
-    /// Source: `Leader#waitForEpochAck`.
-    #[error("no quorum of followers acknowledged the new epoch within initLimit")]
-    NoComparison,
-    /// Source: `Leader#waitForNewLeaderAck`.
-    #[error("no quorum of followers was synchronized within initLimit")]
-    NoSynchronization,
-    /// Source: `Leader#lead`.
-    #[error("no quorum of followers is heard of any more")]
-    NoQuorum,
-    /// The own disk took longer than syncLimit (P8).
-    #[error("the log of this member takes longer than syncLimit")]
-    SlowDisk,
-    /// Source: `Leader#propose`.
-    #[error("the counter of the epoch is spent")]
-    CounterSpent,
-    /// A member that promised itself to a later epoch can only follow a leader of a still later one.
-    #[error("a member has promised itself to a later epoch")]
-    Passed,
 }
 
 #[cfg(test)]
