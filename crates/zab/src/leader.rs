@@ -16,6 +16,7 @@ use proto::{Epoch, Sid, Zxid};
 use crate::effect::{Effect, Limits, LinkId};
 use crate::violation::EPOCH_MAX;
 use crate::{Quorum, Violation};
+pub(crate) use led::Claimed;
 pub use led::LearnerView;
 use led::{Lag, Learner, Progress};
 pub use resigned::Resigned;
@@ -169,7 +170,7 @@ impl Leader {
         info: &LearnerInfo,
         accepted: Epoch,
         is_observer: bool,
-        is_member: bool,
+        claim: Claimed,
         quorum: &Quorum,
         out: &mut VecDeque<Effect>,
         now_ms: u64,
@@ -197,14 +198,16 @@ impl Leader {
         learner.counts = !is_observer && quorum.is_voter(info.sid);
         learner.progress = Progress::Waiting;
         learner.deadline_ms = now_ms + self.limits.init_ms;
-        if is_member && accepted > self.epoch && self.stage != Stage::Joining {
+        // Anybody can say what makes a leader step down, so it has to be the member itself (S3).
+        let is_passed = claim.is_proven && accepted > self.epoch && self.stage != Stage::Joining;
+        if claim.is_member && is_passed {
             self.passed_at_ms.get_or_insert(now_ms.max(self.firm_until_ms));
         }
         match self.stage {
             Stage::Joining => {
                 // Whoever is no member burns no epochs (S3). A listed observer counts here, or one that once accepted
                 // a later epoch of a leader that failed could never come back.
-                if is_member {
+                if claim.is_member {
                     self.epoch = self.epoch.max(Epoch(accepted.0.saturating_add(1)));
                 }
                 self.open_first(quorum, out);
@@ -524,7 +527,7 @@ impl Leader {
             self.ping(out, now_ms);
         }
         // Java's leader stays, and such a member goes round in elections for as long. That this happens at most once in
-        // initLimit bounds what a liar can do (S3).
+        // initLimit bounds what a liar can do that has a member's address.
         if self.stage == Stage::Broadcast && self.passed_at_ms.is_some_and(|at_ms| at_ms <= now_ms) {
             return Err(Resigned::Passed);
         }
@@ -595,6 +598,8 @@ mod tests {
         greeting_ms: 1000,
     };
 
+    const ITSELF: Claimed = Claimed { is_member: true, is_proven: true };
+
     fn info(sid: i64) -> LearnerInfo {
         LearnerInfo { sid: Sid(sid), protocol_version: PROTOCOL_VERSION, config_version: 0 }
     }
@@ -606,15 +611,24 @@ mod tests {
         let mut leader = Leader::start(Sid(1), Epoch(0), Epoch(0), Zxid::ZERO, 0, LIMITS, 0);
         let (two, three) = (LinkId(2), LinkId(3));
         leader.on_linked(two, 0);
-        leader.on_info(two, &info(2), Epoch(0), false, true, &quorum, &mut out, 0).expect("it joins");
+        leader.on_info(two, &info(2), Epoch(0), false, ITSELF, &quorum, &mut out, 0).expect("it joins");
         leader.on_accepted_stored(&quorum, &mut out, 0);
         leader.on_ack_epoch(two, Zxid::ZERO, Some(Epoch(0)), &quorum, &mut out, 0).expect("it compares");
         leader.on_current_stored(&quorum, &mut out, 0);
         leader.on_ack(two, Zxid::new(Epoch(1), 0), &quorum, &mut out, 0).expect("it is level");
         assert!(leader.is_established());
+        let liar = LinkId(4);
+        leader.on_linked(liar, 10);
+        let somebody = Claimed { is_proven: false, ..ITSELF };
+        leader.on_info(liar, &info(3), Epoch(9), false, somebody, &quorum, &mut out, 10).expect("it may be");
+        let mut unmoved = leader.clone();
+        unmoved.on_ack(two, Zxid::new(Epoch(1), 0), &quorum, &mut out, 900).expect("it lives");
+        assert_eq!(unmoved.tick(&quorum, &mut out, 1000), Ok(()), "not at anybody's word");
         leader.on_linked(three, 10);
-        leader.on_info(three, &info(3), Epoch(9), false, true, &quorum, &mut out, 10).expect("it is no liar");
-        assert_eq!(leader.tick(&quorum, &mut out, 999), Ok(()), "not at anybody's word");
+        leader
+            .on_info(three, &info(3), Epoch(9), false, ITSELF, &quorum, &mut out, 10)
+            .expect("it is no liar");
+        assert_eq!(leader.tick(&quorum, &mut out, 999), Ok(()), "not at once");
         assert_eq!(leader.tick(&quorum, &mut out, 1000), Err(Resigned::Passed));
     }
 }

@@ -10,7 +10,7 @@ use proto::{Epoch, Sid, Zxid};
 
 use crate::effect::{Effect, LinkId, PeerOptions, Role};
 use crate::election::{Claim, Decision, Election, Tell};
-use crate::leader::{Leader, LearnerView, Resigned};
+use crate::leader::{Claimed, Leader, LearnerView, Resigned};
 use crate::learner::Learner;
 use crate::{Quorum, Seen, Violation};
 
@@ -467,12 +467,15 @@ impl Peer {
     /// A learner's packet. What a packet says of sessions is its caller's to look at, if this is `Ok` and
     /// [`Self::is_live_learner`].
     ///
+    /// * `is_proven`: the connection comes from where the member it names is configured to be.
+    ///
     /// # Errors
     /// [`Violation`]: the learner is forgotten; close its connection.
     pub fn on_learner_packet(
         &mut self,
         link: LinkId,
         packet: &LearnerPacket<'_>,
+        is_proven: bool,
         now_ms: u64,
     ) -> Result<(), Violation> {
         let Phase::Leading(leader) = &mut self.phase else { return Ok(()) };
@@ -482,7 +485,8 @@ impl Peer {
             | LearnerPacket::ObserverInfo { accepted_epoch, info } => {
                 let is_observer = matches!(packet, LearnerPacket::ObserverInfo { .. });
                 let is_member = quorum.is_voter(info.sid) || self.options.observers.contains(&info.sid);
-                leader.on_info(link, info, *accepted_epoch, is_observer, is_member, quorum, out, now_ms)
+                let claim = Claimed { is_member, is_proven };
+                leader.on_info(link, info, *accepted_epoch, is_observer, claim, quorum, out, now_ms)
             }
             LearnerPacket::AckEpoch { last_zxid, current_epoch } => {
                 leader.on_ack_epoch(link, *last_zxid, *current_epoch, quorum, out, now_ms)

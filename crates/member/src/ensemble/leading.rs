@@ -90,7 +90,9 @@ impl Member {
             return self.expel(link, why);
         }
         let Some(ensemble) = &mut self.ensemble else { return };
-        if let Err(why) = ensemble.peer.on_learner_packet(link, &packet, now.mono_ms) {
+        let visitor = ensemble.links.get(&link).and_then(|entry| entry.visitor);
+        let is_proven = visitor.is_some_and(|visitor| visitor.is_proven);
+        if let Err(why) = ensemble.peer.on_learner_packet(link, &packet, is_proven, now.mono_ms) {
             self.expel(link, why);
         }
         self.carry_out_all(None, now);

@@ -34,6 +34,15 @@ impl Progress {
     }
 }
 
+/// What there is to a learner's word about who it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Claimed {
+    /// It says it is a member, voter or observer.
+    pub(crate) is_member: bool,
+    /// It comes from where that member is configured to be.
+    pub(crate) is_proven: bool,
+}
+
 /// One learner's connection.
 #[derive(Clone, Debug)]
 pub(super) struct Learner {
