@@ -378,7 +378,7 @@ impl Peer {
         self.needs_tree = true;
         match &self.phase {
             Phase::Learning(_) => self.lose_leader(None),
-            Phase::Leading(_) => self.resign(Resigned::NoQuorum),
+            Phase::Leading(_) => self.resign(Resigned::TreeDiffers),
             Phase::Draining | Phase::Looking(_) => {}
         }
     }
@@ -386,7 +386,7 @@ impl Peer {
     /// The quorum port cannot be opened.
     pub fn on_port_failed(&mut self) {
         if let Phase::Leading(_) = self.phase {
-            self.resign(Resigned::NoFollowers);
+            self.resign(Resigned::NoPort);
         }
     }
 
@@ -690,6 +690,20 @@ mod tests {
         peer.on_notification(Sid(3), vote_for(3), 5);
         peer.on_notification(Sid(1), vote_for(3), 6);
         assert_eq!(peer.role(), Role::Following);
+    }
+
+    #[test]
+    fn a_leader_without_a_port_says_so() {
+        let mut peer = peer(2);
+        peer.on_link(Sid(3), true, 1);
+        peer.on_link(Sid(3), false, 2);
+        peer.on_notification(Sid(1), vote_for(2), 3);
+        peer.on_port_failed();
+        let why = core::iter::from_fn(|| peer.next_effect()).find_map(|effect| match effect {
+            Effect::Resign(why) => Some(why),
+            _ => None,
+        });
+        assert_eq!(why, Some(Resigned::NoPort));
     }
 
     #[test]

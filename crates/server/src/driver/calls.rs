@@ -225,8 +225,10 @@ fn bind_all(bind: &Bind) -> io::Result<Vec<TcpListener>> {
             addresses.push(SocketAddr::new(IpAddr::from([0; 16]), address.port));
         } else {
             // One address for each host, as in Java.
-            let first = resolve(address)?.into_iter().next();
-            addresses.push(first.ok_or(io::Error::from(io::ErrorKind::NotFound))?);
+            let first = resolve(address)
+                .and_then(|found| found.into_iter().next().ok_or(io::Error::from(io::ErrorKind::NotFound)));
+            addresses
+                .push(first.map_err(|error| named(&format!("{}:{}", address.host, address.port), &error))?);
         }
     }
     addresses.sort();
@@ -253,8 +255,13 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         Err(error) if address.ip().is_unspecified() && no_ipv6(&error) => {
             bound(SocketAddr::new(IpAddr::from([0; 4]), address.port()))
         }
-        result => result.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}"))),
+        result => result.map_err(|error| named(&address.to_string(), &error)),
     }
+}
+
+/// An error that says which address it is about.
+fn named(address: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{address}: {error}"))
 }
 
 #[cfg(test)]
@@ -305,6 +312,9 @@ mod tests {
         connect(SocketAddr::new(here.host.parse().unwrap(), port), SOON).unwrap();
         let twice = Bind { addresses: vec![Address { port, ..here }], on_all: false, tries: Some(1) };
         assert!(bind_all(&twice).unwrap_err().to_string().contains(&format!("127.0.0.1:{port}")));
+        let nowhere = Address { host: "no name".into(), port: 7 };
+        let nowhere = Bind { addresses: vec![nowhere], on_all: false, tries: Some(1) };
+        assert!(bind_all(&nowhere).unwrap_err().to_string().starts_with("no name:7: "));
     }
 
     #[test]

@@ -38,6 +38,10 @@ const CALL_SLACK_MS: u64 = 500;
 /// Callers at places nobody knows have the names of all members looked up, but not more often than this.
 const LOOK_UP_PAUSE_MS: u64 = 1000;
 
+/// How often a new leader tries to get its quorum port, before it leads no more. A process that was here before and is
+/// about to end has it for a moment, and the next election would be won by the same member.
+const QUORUM_PORT_TRIES: u32 = 3;
+
 /// What is configured about ports and sockets.
 #[derive(Clone, Debug)]
 pub struct LinkOptions {
@@ -210,7 +214,8 @@ impl Links {
         self.quorum.clear();
         if open {
             let Self { quorum_attempt, options, .. } = self;
-            let bind = Bind { addresses: options.quorum.clone(), on_all: options.on_all, tries: Some(1) };
+            let tries = Some(QUORUM_PORT_TRIES);
+            let bind = Bind { addresses: options.quorum.clone(), on_all: options.on_all, tries };
             self.calls.listen(Port::Quorum, *quorum_attempt, bind);
         }
     }
@@ -302,8 +307,9 @@ impl Links {
             (Port::Election, Err(error)) => return Err(DriverError::ElectionPort(error)),
             (Port::Quorum, Err(error)) => {
                 tracing::error!(
-                    %error,
-                    "cannot listen on the quorum port, so another member has to lead; stop whatever uses the port"
+                    at = %Shown(&self.options.quorum), %error,
+                    "cannot listen on the quorum port, so another member has to lead; stop whatever uses the port, \
+                     or correct this member's server line"
                 );
                 turn.member.quorum_port_failed(turn.now);
             }

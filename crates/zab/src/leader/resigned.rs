@@ -21,6 +21,12 @@ pub enum Resigned {
     /// Source: `Leader#propose`.
     #[error("the counter of the epoch is spent")]
     CounterSpent,
+    /// Source: `Leader`, whose constructor fails.
+    #[error("the quorum port cannot be listened on; the line above says where and why")]
+    NoPort,
+    /// What this member shows is not what the log says (R9).
+    #[error("the tree of this member differs from what its log says, so that it has to learn from another")]
+    TreeDiffers,
     /// A member that promised itself to a later epoch can only follow a leader of a still later one.
     #[error("a member has promised itself to a later epoch")]
     Passed,
