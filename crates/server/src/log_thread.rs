@@ -119,11 +119,7 @@ enum Job {
     /// Something waits that was not sent.
     GoOn,
     StoreEpoch(EpochFile, Epoch),
-    Truncate {
-        to: Zxid,
-        reload: bool,
-        still: Still,
-    },
+    Truncate(Cut, Still),
     Install(Box<Received>),
     Stop,
 }
@@ -134,6 +130,17 @@ struct Batch {
     payloads: Arc<Payloads>,
     /// Whether it begins a new file.
     rolls: bool,
+}
+
+/// Where a history is to end.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    /// The last transaction to keep.
+    pub to: Zxid,
+    /// Whether the tree of what is left is wanted.
+    pub reload: bool,
+    /// Nothing up to and with this may go.
+    pub committed: Zxid,
 }
 
 /// Where the files are, and how they are written and read back.
@@ -252,10 +259,10 @@ impl LogThread {
         self.send(Job::StoreEpoch(file, epoch));
     }
 
-    /// Ends the history behind `to`. Nobody else is at work on the files as long as `still` says so.
-    pub fn truncate(&mut self, to: Zxid, reload: bool, still: Still) {
+    /// Ends the history earlier. Nobody else is at work on the files as long as `still` says so.
+    pub fn truncate(&mut self, cut: Cut, still: Still) {
         self.chores += 1;
-        self.send(Job::Truncate { to, reload, still });
+        self.send(Job::Truncate(cut, still));
     }
 
     /// Puts what a leader sent in the place of the history.
@@ -471,7 +478,7 @@ impl Scribe {
         let report = match job {
             Job::Write(batch) => self.write(&batch, Some(inbox)).map_err(LogFailure::from),
             Job::StoreEpoch(file, epoch) => self.store_epoch(file, epoch, inbox),
-            Job::Truncate { to, reload, still } => self.truncate(to, reload, still),
+            Job::Truncate(cut, still) => self.truncate(cut, still),
             Job::Install(received) => self.install(*received),
             Job::GoOn => return true,
             Job::Stop => return false,
@@ -506,12 +513,12 @@ impl Scribe {
         }
     }
 
-    fn truncate(&mut self, to: Zxid, reload: bool, still: Still) -> Result<LogReport, LogFailure> {
+    fn truncate(&mut self, cut: Cut, still: Still) -> Result<LogReport, LogFailure> {
         still.wait();
+        let Cut { to, reload, committed } = cut;
         let LogPlan { dirs, recover: options, tree, .. } = self.plan.clone();
         self.put_down();
-        // What is committed the member knows; it asks for nothing that would undo it.
-        let truncated = match truncate(&FileDisk, &dirs, to, Zxid::ZERO) {
+        let truncated = match truncate(&FileDisk, &dirs, to, committed) {
             Ok(truncated) => truncated,
             Err(TruncateError::Disk(error)) => return Err(LogFailure::Truncate(error)),
             Err(error) => {

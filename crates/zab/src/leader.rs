@@ -122,6 +122,20 @@ impl Leader {
         self.committed
     }
 
+    /// The last transaction that is committed, as far as this leadership tells: with a leader's establishment all that
+    /// it began with is. A mark that opens an epoch is no transaction.
+    pub(crate) fn known(&self) -> Zxid {
+        match self.stage {
+            Stage::Broadcast if self.committed.counter() > 0 => self.committed,
+            Stage::Broadcast if self.initial.1.counter() > 0 => self.initial.1,
+            Stage::Broadcast
+            | Stage::Joining
+            | Stage::StoringAccepted
+            | Stage::Comparing
+            | Stage::Synchronizing { .. } => Zxid::ZERO,
+        }
+    }
+
     /// Learners that get proposals, with their member's id.
     pub(crate) fn learners(&self) -> impl Iterator<Item = LearnerView> {
         self.learners.iter().map(|(&link, learner)| LearnerView {

@@ -78,7 +78,7 @@ pub(crate) struct Learner {
     last: Zxid,
     /// What it tells the leader to have: less than `last` if its tree is not to be trusted.
     claim: Zxid,
-    /// What this process saw committed, in any role: no leader can undo it.
+    /// The last transaction that this process saw committed, in any role: no leader can undo it.
     known: Zxid,
     /// Proposed and not committed, oldest first.
     proposed: VecDeque<Zxid>,
@@ -308,18 +308,16 @@ impl Learner {
         }
     }
 
-    /// What was committed stays (Z10). A mark that opens an epoch is no transaction, and proves nothing about any.
+    /// What was committed stays (Z10).
     fn check_known(&self, to: Zxid) -> Result<(), Violation> {
-        if to < self.known && self.known.counter() > 0 {
-            Err(Violation::ForgetsCommitted { to, committed: self.known })
-        } else {
-            Ok(())
-        }
+        if to < self.known { Err(Violation::ForgetsCommitted { to, committed: self.known }) } else { Ok(()) }
     }
 
-    /// Up to where this member knows the history to be committed, if it knows by a quorum's word.
+    /// The last transaction that this member knows to be committed, by a quorum's word. A mark that opens an epoch is no
+    /// transaction.
     pub(crate) fn known(&self) -> Zxid {
-        if self.is_live() { self.committed.max(self.known) } else { self.known }
+        let is_known = self.is_live() && self.committed.counter() > 0;
+        if is_known { self.committed.max(self.known) } else { self.known }
     }
 
     fn on_leader_info(

@@ -44,7 +44,7 @@ pub struct Peer {
     /// Who asked while this member was looking and was not told of a leader, and when it was last answered.
     answered: BTreeMap<Sid, u64>,
     needs_tree: bool,
-    /// What this process saw committed, in any role.
+    /// The last transaction that this process saw committed, in any role.
     known: Zxid,
     effects: VecDeque<Effect>,
 }
@@ -154,6 +154,16 @@ impl Peer {
     #[must_use]
     pub fn is_live_learner(&self, link: LinkId) -> bool {
         matches!(&self.phase, Phase::Leading(leader) if leader.is_live(link))
+    }
+
+    /// The last transaction that this process knows to be committed by a quorum's word. No leader can undo it (Z10).
+    #[must_use]
+    pub fn known(&self) -> Zxid {
+        match &self.phase {
+            Phase::Leading(leader) => self.known.max(leader.known()),
+            Phase::Learning(learner) => learner.known(),
+            Phase::Draining | Phase::Looking(_) => self.known,
+        }
     }
 
     fn state(&self) -> PeerState {
@@ -351,13 +361,10 @@ impl Peer {
         match &self.phase {
             Phase::Leading(leader) => {
                 self.effects.push_back(Effect::Listen(false));
-                if leader.is_established() {
-                    self.known = self.known.max(leader.committed());
-                }
             }
-            Phase::Learning(learner) => self.known = learner.known(),
-            Phase::Draining | Phase::Looking(_) => {}
+            Phase::Draining | Phase::Looking(_) | Phase::Learning(_) => {}
         }
+        self.known = self.known();
         self.phase = Phase::Draining;
         self.role = Role::Looking;
         self.effects.push_back(Effect::Retire);
@@ -699,11 +706,8 @@ mod tests {
         peer.on_link(Sid(3), false, 2);
         peer.on_notification(Sid(1), vote_for(2), 3);
         peer.on_port_failed();
-        let why = core::iter::from_fn(|| peer.next_effect()).find_map(|effect| match effect {
-            Effect::Resign(why) => Some(why),
-            _ => None,
-        });
-        assert_eq!(why, Some(Resigned::NoPort));
+        let mut effects = core::iter::from_fn(|| peer.next_effect());
+        assert!(effects.any(|effect| effect == Effect::Resign(Resigned::NoPort)));
     }
 
     #[test]

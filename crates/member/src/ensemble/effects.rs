@@ -198,7 +198,7 @@ impl Member {
         if ensemble.is_tree_unsaved {
             // The tree is another leader's, and the files are not (ZOOKEEPER-3642).
             let to = ensemble.logged;
-            ensemble.order_job(DiskJob::Truncate { to, reload: true });
+            ensemble.order_truncation(to, true);
             return true;
         }
         ensemble.is_draining = false;
@@ -212,7 +212,7 @@ impl Member {
         let reload = self.core.tree().last_zxid() > to;
         self.core.drop_undelivered();
         if let Some(ensemble) = &mut self.ensemble {
-            ensemble.order_job(DiskJob::Truncate { to, reload });
+            ensemble.order_truncation(to, reload);
         }
     }
 
@@ -328,5 +328,11 @@ impl Ensemble {
     fn order_job(&mut self, job: DiskJob) {
         self.jobs += 1;
         self.orders.push_back(Order::Disk(job));
+    }
+
+    /// The protocol asks for nothing that would undo what is committed; the files refuse it once more (Z10).
+    fn order_truncation(&mut self, to: Zxid, reload: bool) {
+        let committed = self.peer.known();
+        self.order_job(DiskJob::Truncate { to, reload, committed });
     }
 }

@@ -75,6 +75,9 @@ pub enum DiskJob {
         to: Zxid,
         /// Whether the tree in memory has more than `to`.
         reload: bool,
+        /// The last transaction known to be committed. Where that would be cut, nothing is, and `Done::NotTruncated`
+        /// says so.
+        committed: Zxid,
     },
     /// The tree in memory came from the leader: make it this member's durable state instead of what the files hold.
     /// The log goes on behind it. The tree is that of `Core::tree`, at its `last_zxid`, and does not change meanwhile.
@@ -96,7 +99,8 @@ pub enum DiskJob {
 pub enum Done {
     /// The file is durable.
     EpochStored(EpochFile, Epoch),
-    /// The log does not hold `to`, so that it cannot be cut there. Nothing was changed.
+    /// The log does not hold `to`, or committed transactions behind it, so that it cannot be cut there. Nothing was
+    /// changed.
     NotTruncated {
         /// As asked.
         to: Zxid,

@@ -30,6 +30,8 @@ struct World {
     links: BTreeMap<(i64, LinkId), (i64, LinkId)>,
     /// What member 1 was sent since a test last emptied it.
     sent_to_1: Vec<u8>,
+    /// Where logs were cut, and what was said to be committed.
+    truncated: Vec<(Zxid, Zxid)>,
     now: Now,
     conns: u16,
 }
@@ -90,6 +92,7 @@ impl World {
             listening: BTreeMap::new(),
             links: BTreeMap::new(),
             sent_to_1: Vec::new(),
+            truncated: Vec::new(),
             now,
             conns: 0,
         }
@@ -161,7 +164,10 @@ impl World {
                 }
                 let done = match job {
                     DiskJob::StoreEpoch(file, epoch) => Done::EpochStored(file, epoch),
-                    DiskJob::Truncate { to, reload: false } => Done::Truncated { to, tree: None },
+                    DiskJob::Truncate { to, reload: false, committed } => {
+                        self.truncated.push((to, committed));
+                        Done::Truncated { to, tree: None }
+                    }
                     DiskJob::Truncate { .. } => panic!("nothing here was applied that has to go"),
                     DiskJob::Install => Done::Installed,
                     DiskJob::ReadLog { link, .. } => Done::LogRead { link, piece: None },
@@ -427,6 +433,36 @@ fn a_snapshot_in_place_of_the_log_is_not_followed_by_what_it_holds() {
     let path = b"/missed-555";
     let times = world.sent_to_1.windows(path.len()).filter(|bytes| bytes == path).count();
     assert_eq!(times, 1, "it is in the snapshot");
+    world.same_trees();
+}
+
+/// A leader wrote what no other member heard of, and was replaced.
+#[test]
+fn a_truncation_says_what_is_committed() {
+    let mut world = World::new(&[1, 2, 3], &[]);
+    world.pass(3000);
+    let (id, _) = world.greet(3, SessionId::NONE);
+    let (committed, ..) = world.create(3, id, 1, "/kept", 0);
+    let mut frame = Vec::new();
+    RequestHeader { xid: Xid(2), kind: OpCode::Create.number() }.encode(&mut frame);
+    let acl = Some(vec![Acl::open()]);
+    CreateRequest { path: Some("/gone".into()), data: Some(b""), acl, flags: 0 }.encode(&mut frame);
+    let now = world.now;
+    world.member(3).receive(id, &frame, now);
+    let batch = world.member(3).take_batch().unwrap();
+    world.member(3).on_persisted(batch.last().unwrap(), now);
+    let links: Vec<LinkId> = world.links.keys().filter(|(at, _)| *at == 3).map(|(_, link)| *link).collect();
+    let away = world.members.remove(&3).unwrap();
+    world.kill(3);
+    world.pass(1000);
+    world.members.insert(3, away);
+    for link in links {
+        let now = world.now;
+        world.member(3).link_lost(link, now);
+    }
+    world.pass(3000);
+    assert_eq!(world.roles()[2], (3, Role::Following, true));
+    assert_eq!(world.truncated, [(committed, committed)]);
     world.same_trees();
 }
 

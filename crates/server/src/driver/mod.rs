@@ -29,7 +29,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::log_reader::LogReader;
-use crate::log_thread::{LogReport, LogThread};
+use crate::log_thread::{Cut, LogReport, LogThread};
 pub use links::LinkOptions;
 use links::{Ear, Links, Turn};
 use observations::Chronicle;
@@ -377,9 +377,9 @@ impl Driver {
         self.form_batch(false);
         match job {
             DiskJob::StoreEpoch(file, epoch) => self.log.store_epoch(file, epoch),
-            DiskJob::Truncate { to, reload } => {
+            DiskJob::Truncate { to, reload, committed } => {
                 let pause = self.snapshots.pause(&mut self.member);
-                self.log.truncate(to, reload, pause);
+                self.log.truncate(Cut { to, reload, committed }, pause);
             }
             DiskJob::Install => self.snapshots.install(&mut self.member),
             DiskJob::ReadLog { .. } => unreachable!("it was seen to above"),

@@ -50,7 +50,7 @@ pub enum JobKind {
 pub(super) enum Job {
     Write(Arc<Payloads>, Vec<u64>),
     StoreEpoch(EpochFile, Epoch),
-    Truncate { to: Zxid, reload: bool },
+    Truncate { to: Zxid, reload: bool, committed: Zxid },
     Install(Box<Picture>),
 }
 
@@ -258,12 +258,12 @@ impl Machine {
                     .map(|()| Outcome::Done)
                     .map_err(|error| error.to_string())
             }
-            Job::Truncate { to, reload } => {
+            Job::Truncate { to, reload, committed } => {
                 if plant == Some(Plant::TruncateIgnored) {
                     return Ok(Outcome::Done);
                 }
                 process.put_down(disk, dirs, setup);
-                let truncated = match truncate(disk, dirs, *to, Zxid::ZERO) {
+                let truncated = match truncate(disk, dirs, *to, *committed) {
                     Ok(truncated) => truncated,
                     Err(TruncateError::Disk(error)) => return Err(error.to_string()),
                     Err(_) => return Ok(Outcome::NotTruncated),

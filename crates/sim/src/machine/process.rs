@@ -162,7 +162,9 @@ impl Process {
                         self.jobs.push_front(Job::StoreEpoch(file, epoch));
                     }
                     DiskJob::StoreEpoch(file, epoch) => self.jobs.push_back(Job::StoreEpoch(file, epoch)),
-                    DiskJob::Truncate { to, reload } => self.jobs.push_back(Job::Truncate { to, reload }),
+                    DiskJob::Truncate { to, reload, committed } => {
+                        self.jobs.push_back(Job::Truncate { to, reload, committed });
+                    }
                     DiskJob::Install => {
                         // A picture of the tree that was there before ended with it.
                         if let Some(Writing { writer, .. }) = self.writing.take() {
