@@ -221,6 +221,14 @@ impl Evidence {
         self.see(&Seen::Wiped { sid });
     }
 
+    /// A member is told of as one that lost what it had acknowledged: its disk was lost, or replaced by an older one.
+    pub fn said_to_have_gone_back(&mut self, whose: Sid) {
+        let is_lost = |at: usize| i64::try_from(at).is_ok_and(|at| at + 1 == whose.0);
+        if !self.lost.iter().any(|(at, _)| is_lost(*at)) {
+            self.fail(Broken(format!("member {} lost nothing, and is told of as if it had (R15)", whose.0)));
+        }
+    }
+
     /// The last transaction of epochs before this one that clients may have seen and this disk lacks. A leader that stood
     /// still may find itself established when later epochs have begun; it can commit nothing.
     #[must_use]

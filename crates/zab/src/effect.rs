@@ -134,6 +134,16 @@ pub enum Effect {
         /// Which.
         link: LinkId,
     },
+    /// Leader: the history of a member ends before what it acknowledged and a quorum committed. It does not count before
+    /// it has been brought level (R15).
+    WentBack {
+        /// Whose.
+        sid: Sid,
+        /// Where it ends.
+        last: Zxid,
+        /// What the member acknowledged.
+        acked: Zxid,
+    },
     /// Everything up to here is committed: deliver it; a leader tells its learners too.
     Commit {
         /// The last one.

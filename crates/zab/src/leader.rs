@@ -5,6 +5,7 @@
 //! `LearnerHandler`; quorum-protocol.md §3, §4.
 
 mod led;
+mod memory;
 mod resigned;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -19,6 +20,7 @@ use crate::{Quorum, Violation};
 pub(crate) use led::Claimed;
 pub use led::LearnerView;
 use led::{Lag, Learner, Progress};
+pub(crate) use memory::Memory;
 pub use resigned::Resigned;
 
 /// How far the leader is.
@@ -60,6 +62,10 @@ pub(crate) struct Leader {
     own_lag: Lag,
     /// Voters that acknowledged at barrier 2.
     compared: BTreeSet<Sid>,
+    /// What members acknowledged, in this leadership before they came again, and in earlier ones.
+    memory: Memory,
+    /// What was known to be committed when this leadership began.
+    known_before: Zxid,
     /// Of this member's configuration.
     version: i64,
     /// A member promised itself to a later epoch, and cannot follow this leader: when to step down for it.
@@ -70,12 +76,17 @@ pub(crate) struct Leader {
 
 impl Leader {
     /// Starts to lead behind a history that ends with `last` and belongs to `current`.
+    ///
+    /// * `known`: the last transaction that this process knows to be committed.
+    #[expect(clippy::too_many_arguments, reason = "what a member knows when an election ends")]
     pub(crate) fn start(
         me: Sid,
         accepted: Epoch,
         current: Epoch,
         last: Zxid,
         version: i64,
+        memory: Memory,
+        known: Zxid,
         limits: Limits,
         now_ms: u64,
     ) -> Self {
@@ -93,6 +104,8 @@ impl Leader {
             committed: last,
             own_lag: Lag::default(),
             compared: BTreeSet::new(),
+            memory,
+            known_before: known,
             version,
             passed_at_ms: None,
             firm_until_ms: 0,
@@ -168,7 +181,38 @@ impl Leader {
 
     /// The connection is gone.
     pub(crate) fn on_lost(&mut self, link: LinkId) {
-        self.learners.remove(&link);
+        if let Some(learner) = self.learners.remove(&link).filter(|learner| learner.counts) {
+            self.memory.note(learner.sid, self.held_by(&learner));
+        }
+    }
+
+    /// The leadership is over: what is remembered of it.
+    pub(crate) fn into_memory(mut self) -> Memory {
+        for link in self.learners.keys().copied().collect::<Vec<_>>() {
+            self.on_lost(link);
+        }
+        self.memory
+    }
+
+    /// The last transaction that a learner said to have on disk. With NEWLEADER it acknowledges all that this leader
+    /// began with; marks that open epochs are no transactions.
+    fn held_by(&self, learner: &Learner) -> Zxid {
+        let initial = self.initial.1;
+        match learner.acked {
+            Zxid::NONE => Zxid::ZERO,
+            acked if acked.counter() > 0 => acked,
+            _ if initial.counter() > 0 => initial,
+            _ => Zxid::ZERO,
+        }
+    }
+
+    /// The committed transaction that a member acknowledged, if its history ends before that now: its disk went back,
+    /// and there may be more that it forgot (R15).
+    fn forgotten(&self, sid: Sid, last: Zxid) -> Option<Zxid> {
+        let learners = self.learners.values().filter(|learner| learner.sid == sid && learner.counts);
+        let acked = learners.map(|learner| self.held_by(learner)).chain([self.memory.of(sid)]).max();
+        let known = self.known_before.max(self.known());
+        acked.map(|acked| acked.min(known)).filter(|&acked| last < acked)
     }
 
     fn out_of_place(&self, link: LinkId, packet: &'static str) -> Violation {
@@ -284,6 +328,14 @@ impl Leader {
         }
         learner.progress = Progress::Compared { last };
         learner.deadline_ms = now_ms + self.limits.init_ms;
+        let sid = learner.sid;
+        let counts = learner.counts && last != Zxid::NONE;
+        // A member of ours that says 0 and no epoch asks for a new tree.
+        let is_claim = current.is_some() || last != Zxid::ZERO;
+        let forgotten = self.forgotten(sid, last).filter(|_| is_claim);
+        if let Some(acked) = forgotten {
+            out.push_back(Effect::WentBack { sid, last, acked });
+        }
         if self.stage != Stage::Comparing {
             self.synchronize(link, last, out);
             return Ok(());
@@ -292,8 +344,8 @@ impl Leader {
             if (epoch, last) > self.initial {
                 return Err(Violation::LearnerAhead { epoch, theirs: last, ours: self.initial.1 });
             }
-            if learner.counts && last != Zxid::NONE {
-                self.compared.insert(learner.sid);
+            if counts && forgotten.is_none() {
+                self.compared.insert(sid);
             }
         }
         self.open_second(quorum, out, now_ms);
@@ -337,7 +389,7 @@ impl Leader {
             .map(|(&link, _)| link)
             .collect();
         for other in left {
-            self.learners.remove(&other);
+            self.on_lost(other);
             out.push_back(Effect::Replaced { link: other });
         }
         out.push_back(Effect::Synchronize { link, last, is_observer, epoch: self.epoch });
@@ -573,7 +625,7 @@ impl Leader {
     }
 
     fn expel(&mut self, link: LinkId, why: Violation, out: &mut VecDeque<Effect>) {
-        self.learners.remove(&link);
+        self.on_lost(link);
         out.push_back(Effect::Expel { link, why });
     }
 
@@ -618,11 +670,69 @@ mod tests {
         LearnerInfo { sid: Sid(sid), protocol_version: PROTOCOL_VERSION, config_version: 0 }
     }
 
+    fn start(current: Epoch, last: Zxid, memory: Memory) -> Leader {
+        Leader::start(Sid(1), current, current, last, 0, memory, last, LIMITS, 0)
+    }
+
+    #[test]
+    fn who_forgot_what_it_acknowledged_does_not_count_before_it_is_level() {
+        let quorum = Quorum::Majority([1, 2, 3].map(Sid).into());
+        let kept = Zxid::new(Epoch(4), 7);
+        let mut memory = Memory::default();
+        memory.note(Sid(2), kept);
+        for (last, is_whole) in [(Zxid::new(Epoch(4), 6), false), (kept, true)] {
+            let mut out = VecDeque::new();
+            let mut leader = start(Epoch(4), kept, memory.clone());
+            let two = LinkId(2);
+            leader.on_linked(two, 0);
+            leader.on_info(two, &info(2), Epoch(4), false, ITSELF, &quorum, &mut out, 0).expect("it joins");
+            leader.on_accepted_stored(&quorum, &mut out, 0);
+            leader.on_ack_epoch(two, last, Some(Epoch(4)), &quorum, &mut out, 0).expect("it compares");
+            let told = out.contains(&Effect::WentBack { sid: Sid(2), last, acked: kept });
+            assert_eq!((told, out.contains(&Effect::TakeOver)), (!is_whole, is_whole));
+            assert_eq!(leader.into_memory().of(Sid(2)), kept);
+        }
+    }
+
+    #[test]
+    fn what_a_member_acknowledged_is_remembered_when_it_goes() {
+        let quorum = Quorum::Majority([1, 2, 3].map(Sid).into());
+        let mut out = VecDeque::new();
+        let mut leader = start(Epoch(0), Zxid::ZERO, Memory::default());
+        let (two, again) = (LinkId(2), LinkId(3));
+        leader.on_linked(two, 0);
+        leader.on_info(two, &info(2), Epoch(0), false, ITSELF, &quorum, &mut out, 0).expect("it joins");
+        leader.on_accepted_stored(&quorum, &mut out, 0);
+        leader.on_ack_epoch(two, Zxid::ZERO, Some(Epoch(0)), &quorum, &mut out, 0).expect("it compares");
+        leader.on_current_stored(&quorum, &mut out, 0);
+        leader.on_ack(two, Zxid::new(Epoch(1), 0), &quorum, &mut out, 0).expect("it is level");
+        let first = Zxid::new(Epoch(1), 1);
+        leader.on_proposed(first, 0);
+        leader.on_persisted(first, &quorum, &mut out);
+        leader.on_ack(two, first, &quorum, &mut out, 0).expect("it has it");
+        assert_eq!(leader.known(), first);
+        leader.on_lost(two);
+        leader.on_linked(again, 0);
+        leader
+            .on_info(again, &info(2), Epoch(1), false, ITSELF, &quorum, &mut out, 0)
+            .expect("it comes again");
+        leader.on_ack_epoch(again, Zxid::ZERO, None, &quorum, &mut out, 0).expect("it wants a tree");
+        let went_back = |effect: &Effect| matches!(effect, Effect::WentBack { .. });
+        assert!(!out.iter().any(went_back));
+        leader.on_lost(again);
+        leader.on_linked(again, 0);
+        leader
+            .on_info(again, &info(2), Epoch(0), false, ITSELF, &quorum, &mut out, 0)
+            .expect("it comes again");
+        leader.on_ack_epoch(again, Zxid::ZERO, Some(Epoch(0)), &quorum, &mut out, 0).expect("it is wiped");
+        assert!(out.iter().any(went_back));
+    }
+
     #[test]
     fn a_leader_that_a_member_cannot_follow_any_more_steps_down_after_a_while() {
         let quorum = Quorum::Majority([1, 2, 3].map(Sid).into());
         let mut out = VecDeque::new();
-        let mut leader = Leader::start(Sid(1), Epoch(0), Epoch(0), Zxid::ZERO, 0, LIMITS, 0);
+        let mut leader = start(Epoch(0), Zxid::ZERO, Memory::default());
         let (two, three) = (LinkId(2), LinkId(3));
         leader.on_linked(two, 0);
         leader.on_info(two, &info(2), Epoch(0), false, ITSELF, &quorum, &mut out, 0).expect("it joins");

@@ -10,7 +10,7 @@ use proto::{Epoch, Sid, Zxid};
 
 use crate::effect::{Effect, LinkId, PeerOptions, Role};
 use crate::election::{Claim, Decision, Election, Tell};
-use crate::leader::{Claimed, Leader, LearnerView, Resigned};
+use crate::leader::{Claimed, Leader, LearnerView, Memory, Resigned};
 use crate::learner::Learner;
 use crate::{Quorum, Seen, Violation};
 
@@ -46,6 +46,8 @@ pub struct Peer {
     needs_tree: bool,
     /// The last transaction that this process saw committed, in any role.
     known: Zxid,
+    /// What members acknowledged to this process.
+    memory: Memory,
     effects: VecDeque<Effect>,
 }
 
@@ -73,6 +75,7 @@ impl Peer {
             answered: BTreeMap::new(),
             needs_tree: false,
             known: Zxid::ZERO,
+            memory: Memory::default(),
             effects: VecDeque::new(),
             options,
         };
@@ -272,6 +275,8 @@ impl Peer {
                 self.current,
                 self.last,
                 self.options.version,
+                core::mem::take(&mut self.memory),
+                self.known,
                 limits,
                 now_ms,
             );
@@ -358,14 +363,11 @@ impl Peer {
     // The end of a role.
 
     fn retire(&mut self) {
-        match &self.phase {
-            Phase::Leading(leader) => {
-                self.effects.push_back(Effect::Listen(false));
-            }
-            Phase::Draining | Phase::Looking(_) | Phase::Learning(_) => {}
-        }
         self.known = self.known();
-        self.phase = Phase::Draining;
+        if let Phase::Leading(leader) = core::mem::replace(&mut self.phase, Phase::Draining) {
+            self.effects.push_back(Effect::Listen(false));
+            self.memory = leader.into_memory();
+        }
         self.role = Role::Looking;
         self.effects.push_back(Effect::Retire);
     }

@@ -64,6 +64,9 @@ impl Member {
                 self.close_link(link);
             }
             Effect::Replaced { link } => self.close_link(link),
+            Effect::WentBack { sid, last, acked } => {
+                ensemble.observations.push_back(Observation::WentBack { sid, last, acked });
+            }
             Effect::Commit { upto } => {
                 if ensemble.peer.role() == Role::Leading {
                     self.put_commits(upto);

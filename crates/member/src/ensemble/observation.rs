@@ -50,6 +50,15 @@ pub enum Observation {
         /// Why.
         why: Violation,
     },
+    /// The history of a voter ends before what it acknowledged and a quorum committed (R15).
+    WentBack {
+        /// Whose.
+        sid: Sid,
+        /// Where it ends.
+        last: Zxid,
+        /// What the member acknowledged.
+        acked: Zxid,
+    },
     /// A snapshot came in.
     SnapshotReceived {
         /// Of what moment.

@@ -70,6 +70,14 @@ impl Chronicle {
                 let sid = learner.map(|sid| sid.0);
                 tracing::warn!(sid, link = link.0, %why, "a learner was sent away; look at its log");
             }
+            Observation::WentBack { sid, last, acked } => {
+                tracing::error!(
+                    sid = sid.0, %last, %acked,
+                    "a member lost what it had acknowledged, as if its disk were an old copy; it does not count before \
+                     it is brought level. If no leader comes about, start the members that are missing; only if they \
+                     are lost for good, restart this one, which forgets"
+                );
+            }
             Observation::SnapshotReceived { zxid, nodes } => {
                 tracing::info!(%zxid, nodes, "a snapshot came from the leader");
             }

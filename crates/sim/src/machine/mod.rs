@@ -75,6 +75,8 @@ pub struct Machine {
     pub at: usize,
     /// Its files.
     pub disk: MemDisk,
+    /// An earlier state of them.
+    backup: Option<MemDisk>,
     dirs: Dirs,
     /// The process, if it runs.
     pub process: Option<Process>,
@@ -114,6 +116,7 @@ impl Machine {
         Self {
             at,
             disk: MemDisk::new(),
+            backup: None,
             dirs: Dirs::new("/data", "/data"),
             process: None,
             incarnation: 0,
@@ -355,6 +358,22 @@ impl Machine {
         (self.is_damaged, self.refused) = (false, None);
         let sid = self.sid();
         out.evidence.wiped(self.at, sid);
+    }
+
+    /// Keeps a copy of the disk. Only while no process runs.
+    pub fn back_up(&mut self) {
+        if self.process.is_none() {
+            self.backup = Some(self.disk.copy());
+        }
+    }
+
+    /// The disk is replaced by the copy that was kept. Only while no process runs.
+    pub fn roll_back(&mut self, out: &mut Outside) {
+        if let Some(backup) = self.backup.as_ref().filter(|_| self.process.is_none()) {
+            let backup = backup.copy();
+            self.wipe(out);
+            self.disk = backup;
+        }
     }
 
     /// The files are read into a second tree and compared with the one in memory. Only while nothing is on its way to them.
@@ -643,6 +662,11 @@ impl Machine {
                 }
                 Observation::TreeDiffers { zxid } => {
                     out.evidence.fail(Broken(format!("the tree of member {} differs at {zxid} (M1)", sid.0)));
+                }
+                Observation::WentBack { sid: whose, .. } => {
+                    out.line(format_args!("member {}: {observation:?}", sid.0));
+                    out.evidence.hit("lost history is noticed");
+                    out.evidence.said_to_have_gone_back(whose);
                 }
                 Observation::Serving { .. }
                 | Observation::Resigned(_)

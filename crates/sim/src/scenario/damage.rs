@@ -14,7 +14,18 @@ impl Stage {
     ) -> Result<bool, String> {
         if !matches!(
             verb,
-            "full" | "room" | "fail" | "snapshot" | "purge" | "wipe" | "flip" | "cut" | "lose" | "ls"
+            "full"
+                | "room"
+                | "fail"
+                | "snapshot"
+                | "purge"
+                | "wipe"
+                | "backup"
+                | "rollback"
+                | "flip"
+                | "cut"
+                | "lose"
+                | "ls"
         ) {
             return Ok(false);
         }
@@ -67,6 +78,8 @@ impl Stage {
                 machine.wipe(&mut world.out);
                 world.out.dark[at] = true;
             }
+            "backup" => machine.back_up(),
+            "rollback" => machine.roll_back(&mut world.out),
             "flip" | "cut" => {
                 let path = machine.newest(&format!("{what}.")).ok_or("there is no such file")?;
                 machine.is_damaged = true;

@@ -10,7 +10,7 @@
 //!   `pause N`, `resume N`, `clock N MS` (the wall clock steps), `rate N PERMILLE` (all its clocks run so fast)
 //! * `slow N MS`, `fast N`, `full N BYTES` (so much fits yet), `room N`, `fail N read|write|sync|rename|lost|astray K` (the
 //!   K-th from now), `snapshot N`, `purge N`, `ls N`
-//! * at rest: `wipe N`, `flip N log|snapshot BYTE`, `cut N log|snapshot BYTES` (the newest), `lose N log|snapshot K` (the K-th
+//! * at rest: `wipe N`, `backup N`, `rollback N` (to what its disk held then), `flip N log|snapshot BYTE`, `cut N log|snapshot BYTES` (the newest), `lose N log|snapshot K` (the K-th
 //!   oldest, or `all`)
 //! * `throw N election|quorum|client HEX`: a stranger calls, says that, and listens
 //! * `wait MS`, `settle [show=N] [ms=N]`, `files`
