@@ -132,6 +132,8 @@ pub enum Note {
     TruncationDropped {
         /// The decision.
         file: String,
+        /// What shows that.
+        why: String,
     },
     /// The `initialize` file was found and removed.
     Initialize {
@@ -176,9 +178,11 @@ impl fmt::Display for Note {
             Self::Installed { file } => {
                 write!(f, "{file}, received from the leader, takes the place of the history that was here")
             }
-            Self::TruncationDropped { file } => {
-                write!(f, "{file} is not about what is here now and was removed; the leader decides anew")
-            }
+            Self::TruncationDropped { file, why } => write!(
+                f,
+                "{file} is not about what is here now ({why}), so nothing is truncated; it was removed, and the leader \
+                 decides anew"
+            ),
             Self::Initialize { file } => write!(
                 f,
                 "Initialize file found, an empty database will not block voting participation; removed {file}"

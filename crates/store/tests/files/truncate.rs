@@ -207,14 +207,82 @@ fn a_decision_of_another_epoch_is_dropped() {
         at += 1;
     }
     let decision = disk.contents(&path(TRUNCATION_NAME)).unwrap();
-    for (epoch, bytes) in [(2, decision.clone()), (1, decision[1..].to_vec())] {
+    let cases = [(2, &decision[..], "currentEpoch is another one"), (1, &decision[1..], "it cannot be read")];
+    for (epoch, bytes, why) in cases {
         let disk = copy.copy();
         save(&disk, DIR, EpochKind::Current, Epoch(epoch)).unwrap();
-        disk.put(&path(TRUNCATION_NAME), &bytes);
+        disk.put(&path(TRUNCATION_NAME), bytes);
         let (found, _) = recovered(&disk, &dirs).unwrap();
-        assert_eq!(found.notes, [Note::TruncationDropped { file: path(TRUNCATION_NAME) }]);
+        let why = why.into();
+        assert_eq!(found.notes, [Note::TruncationDropped { file: path(TRUNCATION_NAME), why }]);
         assert_eq!((found.last, disk.contents(&path(TRUNCATION_NAME))), (Zxid(END), None));
     }
+}
+
+/// What Java finds and goes on behind, which passes our own files over.
+fn end_for_java(disk: &MemDisk, dirs: &Dirs) -> i64 {
+    let disk = disk.copy();
+    for own in disk.paths().into_iter().filter(|path| path.contains("/.oxkeeper.") || path.ends_with(".tmp"))
+    {
+        disk.remove(&own).unwrap();
+    }
+    recovered(&disk, dirs).unwrap().0.last.0
+}
+
+/// Whether a decision lies there after `change` was cut short by the `at`th operation.
+fn is_decided(disk: &MemDisk, at: u64, change: impl FnOnce(&MemDisk) -> bool) -> bool {
+    disk.plan(Fault::Power(at));
+    assert!(!change(disk));
+    disk.kill();
+    disk.contents(&path(TRUNCATION_NAME)).is_some()
+}
+
+/// Java went on in the same epoch: as a standalone server, or behind the same leader. Nothing of that may go, whatever of
+/// the decision was carried out before.
+#[test]
+fn a_decision_is_dropped_where_the_history_went_on() {
+    let dirs = Dirs::new("/data", "/data");
+    let whole = |disk: &MemDisk| recovered(disk, &dirs).map(|(found, seen)| (found, seen.history()));
+    let change = |disk: &MemDisk, zxid: i64, installs: bool| match installs {
+        true => received(disk, &dirs, zxid, PLAIN).is_ok(),
+        false => truncate(disk, &dirs, Zxid(zxid), Zxid(0)).is_ok(),
+    };
+    let (mut dropped, mut carried_out) = (0, 0);
+    for (zxid, installs) in
+        [(2, false), (6, false), (9, false), (END, false), (2, true), (6, true), (20, true)]
+    {
+        let (disk, _) = history();
+        let before = disk.operations();
+        assert!(change(&disk, zxid, installs));
+        for at in 0..disk.operations() - before {
+            let what = format!("{zxid}, installs {installs}, operation {at}");
+            let (disk, _) = history();
+            if !is_decided(&disk, at, |disk| change(disk, zxid, installs)) {
+                continue;
+            }
+            let untouched = disk.copy();
+            let last = end_for_java(&disk, &dirs);
+            // Of other lengths than what had those zxids before, if anything had.
+            disk.put(
+                &path(&format!("log.{:x}", last + 1)),
+                &[log_header(), batch(last + 1, last + 2, 33)].concat(),
+            );
+            let (found, history) = whole(&disk).unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_eq!(history, (1..=last + 2).collect::<Vec<_>>(), "{what}");
+            let is_drop = |note: &Note| matches!(note, Note::TruncationDropped { .. });
+            assert!(found.notes.iter().any(is_drop), "{what}: {:?}", found.notes);
+            goes_on(&disk, &dirs, last + 2, &what);
+            dropped += 1;
+            // A snapshot of the leader's, and no transaction yet.
+            let synced = untouched.copy();
+            snapshot(&synced, &dirs, 30, PLAIN).unwrap();
+            assert_eq!(whole(&synced).unwrap().0.last, Zxid(30), "{what}");
+            let (found, _) = whole(&untouched).unwrap();
+            assert_eq!(found.last, Zxid(zxid), "{what}");
+            carried_out += 1;
+        }
+    }
+    assert!(dropped > 30 && carried_out == dropped, "{dropped} dropped");
 }
 
 /// Another history up to `zxid`, told by its sessions.
