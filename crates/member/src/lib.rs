@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 
 use proto::{SessionId, Zxid};
 
-pub use core::{CleanerOptions, ClockKey, Core, CoreOptions, Payloads, SessionClock};
+pub use core::{CleanerOptions, ClockKey, Core, CoreOptions, Payloads, SessionClock, first_session};
 use ensemble::Ensemble;
 pub use front::{ConnId, ConnStats, ConnView, Front, FrontOptions, Refused, WatchSummary};
 pub use now::Now;

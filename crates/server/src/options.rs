@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use member::{CleanerOptions, CoreOptions, FrontOptions, ThrottleOptions, Weights};
+use proto::SessionId;
 use store::log::LogOptions;
 use store::snapshot::{Compression, SnapshotOptions};
 use store::{Dirs, RecoverOptions, SnapshotPolicy};
@@ -50,7 +51,14 @@ pub(crate) fn log(config: &Config, dirs: &Dirs, tree: TreeOptions) -> LogPlan {
     }
 }
 
-pub(crate) fn core(config: &Config, auth: AuthOptions) -> CoreOptions {
+/// The top byte of the session ids that this server gives.
+pub(crate) fn session_sid(config: &Config) -> u8 {
+    config.ensemble.as_ref().map_or(STANDALONE_SID, |member| {
+        u8::try_from(member.my_id).expect("an id that does not fit was refused")
+    })
+}
+
+pub(crate) fn core(config: &Config, auth: AuthOptions, first_session: SessionId) -> CoreOptions {
     let sweep = &config.container_sweep;
     let never_used = sweep.max_never_used_interval;
     CoreOptions {
@@ -63,9 +71,7 @@ pub(crate) fn core(config: &Config, auth: AuthOptions) -> CoreOptions {
             ..tree::prepare::Options::default()
         },
         tick_ms: millis(config.tick_time),
-        session_sid: config.ensemble.as_ref().map_or(STANDALONE_SID, |member| {
-            u8::try_from(member.my_id).expect("an id that does not fit was refused")
-        }),
+        first_session,
         cleaner: CleanerOptions {
             interval_ms: millis(sweep.check_interval),
             per_minute_max: sweep.max_per_minute,

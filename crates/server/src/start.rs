@@ -7,12 +7,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use member::{Core, Front, Member};
-use proto::Zxid;
+use member::{Core, Front, Member, first_session};
+use proto::{SessionId, Zxid};
 use socket2::{Domain, Socket, Type};
 use store::epoch::{EpochError, Epochs, load_epochs};
 use store::snapshot::{SnapshotDigest, SnapshotOptions, SnapshotWriter, put_acl, put_session};
-use store::{DirError, Dirs, DirsLock, DiskError, RecoverError, Recovered, SinceSnapshot, recover};
+use store::{
+    DirError, Dirs, DirsLock, DiskError, RecoverError, Recovered, SESSIONS_NAME, SinceSnapshot,
+    claim_session_ids, recover,
+};
 use tree::{Tree, TreeOptions};
 
 use crate::clock::Clock;
@@ -101,6 +104,8 @@ impl Server {
         let (mut tree, recovered, mismatches) = load(&config, &disk, &dirs, tree_options)?;
         let epochs = epochs(&config, &disk, &dirs, recovered.last)?;
         let since = since_snapshot(&config, &disk, &dirs, &mut tree, &recovered)?;
+        let by_clock = first_session(&tree, options::session_sid(&config), clock.now());
+        let session = session_ids(&disk, &dirs, by_clock)?;
         let listener = listen(&config)?;
         let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
@@ -113,7 +118,8 @@ impl Server {
         let snapshots = Snapshots::start(plan, disk, handle.clone(), since, seed)?;
         let ensemble = config.ensemble.as_ref();
         let parts = ensemble.map(|ensemble| ensemble_parts(&config, ensemble, dirs, &handle)).transpose()?;
-        let mut member = member(&config, tree, epochs.map(|epochs| (epochs, &recovered)), clock, seed);
+        let files = epochs.map(|epochs| (epochs, &recovered));
+        let mut member = member(&config, tree, session, files, clock, seed);
         member.core_mut().metrics.digest_mismatches_count.add(mismatches);
         let parts = Parts { member, listener, ensemble: parts, log, snapshots };
         let driver = Driver::new(ears, config, clock, parts)?;
@@ -228,6 +234,24 @@ fn first_snapshot(
     Ok(writer.finish(digest, last)?.1)
 }
 
+/// The first session id of this process, above all that were given before. On a full disk it starts all the same.
+fn session_ids(disk: &FileDisk, dirs: &Dirs, by_clock: SessionId) -> Result<SessionId, ServerError> {
+    let claimed = match claim_session_ids(disk, &dirs.snap, by_clock) {
+        Err(error @ DiskError::NoSpace { .. }) => {
+            tracing::warn!(%error, "no session ids can be claimed; they come again if the clock is set back");
+            return Ok(by_clock);
+        }
+        claimed => claimed?,
+    };
+    if claimed.is_unsure {
+        tracing::warn!(
+            "{}/{SESSIONS_NAME} could not be read and was made anew; session ids come again if the clock was set back",
+            dirs.snap
+        );
+    }
+    Ok(claimed.first)
+}
+
 fn listen(config: &Config) -> Result<Option<TcpListener>, ServerError> {
     let Some(port) = config.client_port else { return Ok(None) };
     let address = SocketAddr::new(config.client_port_address, port);
@@ -259,6 +283,7 @@ fn ensemble_parts(
 fn member(
     config: &Config,
     tree: Tree,
+    session: SessionId,
     files: Option<(Epochs, &Recovered)>,
     clock: Clock,
     seed: u64,
@@ -266,7 +291,7 @@ fn member(
     let now = clock.now();
     let auth = options::auth(config);
     let orphans: Vec<_> = tree.orphans().collect();
-    let core = Core::new(tree, options::core(config, auth.clone()), now);
+    let core = Core::new(tree, options::core(config, auth.clone(), session), now);
     let front = Front::new(options::front(config), auth, seed);
     if let (Some(ensemble), Some((epochs, recovered))) = (&config.ensemble, files) {
         let options = ensemble::options(config, ensemble, epochs, recovered);

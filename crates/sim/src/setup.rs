@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use member::ensemble::{Address, EnsembleOptions, PeerAddress};
 use member::{CleanerOptions, CoreOptions, FrontOptions, Quorum, ThrottleOptions};
-use proto::{Epoch, Sid, Zxid};
+use proto::{Epoch, SessionId, Sid, Zxid};
 use store::log::LogOptions;
 use tree::TreeOptions;
 
@@ -113,11 +113,11 @@ impl Setup {
         LogOptions { prealloc_bytes: self.log_bytes, size_limit_bytes: 0, force_sync: true }
     }
 
-    pub(crate) fn core(&self, at: usize) -> CoreOptions {
+    pub(crate) fn core(&self, first_session: SessionId) -> CoreOptions {
         CoreOptions {
             prepare: tree::prepare::Options::default(),
             tick_ms: self.tick_ms,
-            session_sid: u8::try_from(at + 1).unwrap_or(0),
+            first_session,
             cleaner: CleanerOptions::default(),
         }
     }

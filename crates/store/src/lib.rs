@@ -2,7 +2,8 @@
 //!
 //! The store keeps transactions without understanding them: of a payload it knows the zxid, of a node its record.
 //! It reaches files only through [`Disk`]. Its files are Java's, both ways; beside them lie a lock, a mark of how
-//! far the log is durable, and at times a spare log file, all of names that Java passes over.
+//! far the log is durable, the session ids that were claimed, and at times a spare log file, all of names that Java
+//! passes over.
 #![no_std]
 extern crate alloc;
 
@@ -17,6 +18,7 @@ pub mod names;
 mod purge;
 mod recover;
 mod reserve;
+mod sessions;
 pub mod snapshot;
 mod trigger;
 mod truncate;
@@ -29,5 +31,6 @@ pub use entry::{Broken, FILE_VERSION, LOG_HEADER_LEN, LOG_MAGIC, frame_entry, lo
 pub use purge::{RETAIN_MIN, purge};
 pub use recover::{Note, RecoverError, RecoverOptions, RecoverSink, Recovered, recover};
 pub use reserve::{RESERVE_NAME, keep_reserve};
+pub use sessions::{SESSIONS_NAME, SessionIds, claim_session_ids};
 pub use trigger::{SinceSnapshot, SnapshotPolicy};
 pub use truncate::{TRUNCATION_NAME, TruncateError, Truncated, truncate};

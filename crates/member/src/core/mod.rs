@@ -37,8 +37,8 @@ pub struct CoreOptions {
     pub prepare: prepare::Options,
     /// tickTime in milliseconds: the grain of session expiry.
     pub tick_ms: u64,
-    /// The top byte of the session ids it gives.
-    pub session_sid: u8,
+    /// The first of the session ids it gives, which no other process gave or gives; see [`first_session`].
+    pub first_session: SessionId,
     /// Containers and TTL znodes.
     pub cleaner: CleanerOptions,
 }
@@ -75,6 +75,15 @@ pub(crate) enum Resumed {
     Asked,
 }
 
+/// Where session ids that member `sid` gives may begin, as far as clock and tree know. Of sessions that have ended, and of
+/// what another process gave while the clock showed a later time, they know nothing.
+#[must_use]
+pub fn first_session(tree: &Tree, sid: u8, now: Now) -> SessionId {
+    let by_clock = SessionId::first(sid, now.wall_ms.unsigned_abs());
+    let own = tree.sessions().keys().copied().filter(|id| id.0 >> 56 == by_clock.0 >> 56);
+    own.map(|SessionId(id)| SessionId(id + 1)).fold(by_clock, SessionId::max)
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Core {
@@ -108,7 +117,7 @@ impl Core {
             cleaner: Cleaner::new(options.cleaner, now),
             cleaner_options: options.cleaner,
             options: options.prepare,
-            next_session: SessionId::first(options.session_sid, now.wall_ms.unsigned_abs()),
+            next_session: options.first_session,
             history: History::new(0, tree.last_zxid()),
             metrics: Registry::default(),
             tree,
@@ -130,7 +139,7 @@ impl Core {
     fn take_over_sessions(&mut self, now: Now) {
         for (&session, &timeout_ms) in self.tree.sessions() {
             self.clock.open(session, u32::try_from(timeout_ms).unwrap_or(0), now.mono_ms);
-            // An id is never given twice, not even when the clock went back over a restart.
+            // An id is never given twice.
             if session.0 >> 56 == self.next_session.0 >> 56 && session >= self.next_session {
                 self.next_session = SessionId(session.0 + 1);
             }

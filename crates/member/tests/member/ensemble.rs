@@ -76,7 +76,7 @@ fn member(me: i64, sids: &[i64], observers: &[i64], now: Now) -> Member {
     let core = CoreOptions {
         prepare: Options::default(),
         tick_ms: TICK_MS,
-        session_sid: u8::try_from(me).unwrap(),
+        first_session: member::first_session(&tree, u8::try_from(me).unwrap(), now),
         cleaner: CleanerOptions::default(),
     };
     let core = Core::new(tree, core, now);

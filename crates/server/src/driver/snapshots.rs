@@ -592,7 +592,8 @@ mod tests {
 
     fn member() -> Member {
         let prepare = prepare::Options::default();
-        let core = CoreOptions { prepare, tick_ms: 2000, session_sid: 1, cleaner: CleanerOptions::default() };
+        let (first_session, cleaner) = (SessionId::first(1, 0), CleanerOptions::default());
+        let core = CoreOptions { prepare, tick_ms: 2000, first_session, cleaner };
         let tree = Tree::new(tree_options());
         let front = FrontOptions {
             session_timeout_min_ms: 4000,

@@ -18,7 +18,7 @@ use proto::{Epoch, Sid, Zxid};
 use store::epoch;
 use store::log::LogWriter;
 use store::mem::{Fault, MemDisk};
-use store::{Dirs, RecoverOptions, recover};
+use store::{Dirs, RecoverOptions, SESSIONS_NAME, claim_session_ids, recover};
 
 use crate::invariants::{Broken, Seen};
 use crate::net::{Class, Host, Key, Side};
@@ -100,7 +100,7 @@ pub struct Machine {
     pub keep_permille: u64,
     /// The file `initialize` is put there before the first start.
     is_first_start: bool,
-    /// What its wall clock showed at the last start.
+    /// The latest that its wall clock showed at a start.
     started_wall_ms: i64,
     /// Its disk changed what it held, or lost it: a start may say so and refuse.
     pub is_damaged: bool,
@@ -155,12 +155,14 @@ impl Machine {
         self.skew.wall_ahead_ms = wall_ms - self.now(out).wall_ms;
     }
 
-    /// When a process is started, its wall clock shows more than at the start before: ids of sessions that ended come again
-    /// otherwise, as in Java.
+    /// When a process is started on a new disk, its wall clock shows more than at any start before: with the old disk went
+    /// what keeps ids of sessions that ended from coming again.
     fn set_wall(&mut self, out: &Outside) {
-        let behind_ms = self.started_wall_ms - self.now(out).wall_ms;
-        self.skew.wall_ahead_ms += (behind_ms + 1).max(0);
-        self.started_wall_ms = self.now(out).wall_ms;
+        if self.disk.contents(&format!("{}/{SESSIONS_NAME}", self.dirs.snap)).is_none() {
+            let behind_ms = self.started_wall_ms - self.now(out).wall_ms;
+            self.skew.wall_ahead_ms += (behind_ms + 1).max(0);
+        }
+        self.started_wall_ms = self.started_wall_ms.max(self.now(out).wall_ms);
     }
 
     // Start and end.
@@ -230,11 +232,13 @@ impl Machine {
                 .and_then(|writer| writer.finish(digest_of(&picture), Some(picture.zxid)))
                 .map_err(|error| error.to_string())?;
         }
-        let log = LogWriter::new(disk, &dirs.log, setup.log(), last);
         let now = self.now(out);
+        let by_clock = member::first_session(&tree, u8::try_from(self.at + 1).unwrap_or(0), now);
+        let claimed = claim_session_ids(&disk, &dirs.snap, by_clock).map_err(|error| error.to_string())?;
+        let log = LogWriter::new(disk, &dirs.log, setup.log(), last);
         let options = setup.member(self.at, epochs.accepted, epochs.current, whole_from, self.is_first_start);
         self.is_first_start = false;
-        let core = Core::new(tree, setup.core(self.at), now);
+        let core = Core::new(tree, setup.core(claimed.first), now);
         let front = Front::new(setup.front(), tree::auth::AuthOptions::default(), self.rng.draw());
         let mut member = Member::in_ensemble(core, front, options, now);
         for at in 0..setup.members() {

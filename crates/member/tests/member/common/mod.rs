@@ -62,7 +62,7 @@ impl Rig {
         let core = CoreOptions {
             prepare: Options::default(),
             tick_ms: TICK_MS,
-            session_sid: 1,
+            first_session: SessionId::first(1, now.wall_ms.unsigned_abs()),
             cleaner: CleanerOptions { interval_ms: 60_000, per_minute_max: 60, never_used_ms: 0 },
         };
         let core = Core::new(tree, core, now);
