@@ -1,0 +1,90 @@
+use super::*;
+
+const LIMITS: Limits =
+    Limits { tick_ms: 100, init_ms: 1000, sync_ms: 500, connect_ms: 1000, redial_ms: 100, greeting_ms: 1000 };
+
+const ITSELF: Claimed = Claimed { is_member: true, is_proven: true };
+
+fn info(sid: i64) -> LearnerInfo {
+    LearnerInfo { sid: Sid(sid), protocol_version: PROTOCOL_VERSION, config_version: 0 }
+}
+
+fn start(current: Epoch, last: Zxid, memory: Memory) -> Leader {
+    Leader::start(Sid(1), current, current, last, 0, memory, last, LIMITS, 0)
+}
+
+#[test]
+fn who_forgot_what_it_acknowledged_does_not_count_before_it_is_level() {
+    let quorum = Quorum::Majority([1, 2, 3].map(Sid).into());
+    let kept = Zxid::new(Epoch(4), 7);
+    let mut memory = Memory::default();
+    memory.note(Sid(2), kept);
+    for (last, is_whole) in [(Zxid::new(Epoch(4), 6), false), (kept, true)] {
+        let mut out = VecDeque::new();
+        let mut leader = start(Epoch(4), kept, memory.clone());
+        let two = LinkId(2);
+        leader.on_linked(two, 0);
+        leader.on_info(two, &info(2), Epoch(4), false, ITSELF, &quorum, &mut out, 0).expect("it joins");
+        leader.on_accepted_stored(&quorum, &mut out, 0);
+        leader.on_ack_epoch(two, last, Some(Epoch(4)), &quorum, &mut out, 0).expect("it compares");
+        let told = out.contains(&Effect::WentBack { sid: Sid(2), last, acked: kept });
+        assert_eq!((told, out.contains(&Effect::TakeOver)), (!is_whole, is_whole));
+        assert_eq!(leader.into_memory().of(Sid(2)), kept);
+    }
+}
+
+#[test]
+fn what_a_member_acknowledged_is_remembered_when_it_goes() {
+    let quorum = Quorum::Majority([1, 2, 3].map(Sid).into());
+    let mut out = VecDeque::new();
+    let mut leader = start(Epoch(0), Zxid::ZERO, Memory::default());
+    let (two, again) = (LinkId(2), LinkId(3));
+    leader.on_linked(two, 0);
+    leader.on_info(two, &info(2), Epoch(0), false, ITSELF, &quorum, &mut out, 0).expect("it joins");
+    leader.on_accepted_stored(&quorum, &mut out, 0);
+    leader.on_ack_epoch(two, Zxid::ZERO, Some(Epoch(0)), &quorum, &mut out, 0).expect("it compares");
+    leader.on_current_stored(&quorum, &mut out, 0);
+    leader.on_ack(two, Zxid::new(Epoch(1), 0), &quorum, &mut out, 0).expect("it is level");
+    let first = Zxid::new(Epoch(1), 1);
+    leader.on_proposed(first, 0);
+    leader.on_persisted(first, &quorum, &mut out);
+    leader.on_ack(two, first, &quorum, &mut out, 0).expect("it has it");
+    assert_eq!(leader.known(), first);
+    leader.on_lost(two);
+    leader.on_linked(again, 0);
+    leader.on_info(again, &info(2), Epoch(1), false, ITSELF, &quorum, &mut out, 0).expect("it comes again");
+    leader.on_ack_epoch(again, Zxid::ZERO, None, &quorum, &mut out, 0).expect("it wants a tree");
+    let went_back = |effect: &Effect| matches!(effect, Effect::WentBack { .. });
+    assert!(!out.iter().any(went_back));
+    leader.on_lost(again);
+    leader.on_linked(again, 0);
+    leader.on_info(again, &info(2), Epoch(0), false, ITSELF, &quorum, &mut out, 0).expect("it comes again");
+    leader.on_ack_epoch(again, Zxid::ZERO, Some(Epoch(0)), &quorum, &mut out, 0).expect("it is wiped");
+    assert!(out.iter().any(went_back));
+}
+
+#[test]
+fn a_leader_that_a_member_cannot_follow_any_more_steps_down_after_a_while() {
+    let quorum = Quorum::Majority([1, 2, 3].map(Sid).into());
+    let mut out = VecDeque::new();
+    let mut leader = start(Epoch(0), Zxid::ZERO, Memory::default());
+    let (two, three) = (LinkId(2), LinkId(3));
+    leader.on_linked(two, 0);
+    leader.on_info(two, &info(2), Epoch(0), false, ITSELF, &quorum, &mut out, 0).expect("it joins");
+    leader.on_accepted_stored(&quorum, &mut out, 0);
+    leader.on_ack_epoch(two, Zxid::ZERO, Some(Epoch(0)), &quorum, &mut out, 0).expect("it compares");
+    leader.on_current_stored(&quorum, &mut out, 0);
+    leader.on_ack(two, Zxid::new(Epoch(1), 0), &quorum, &mut out, 0).expect("it is level");
+    assert!(leader.is_established());
+    let liar = LinkId(4);
+    leader.on_linked(liar, 10);
+    let somebody = Claimed { is_proven: false, ..ITSELF };
+    leader.on_info(liar, &info(3), Epoch(9), false, somebody, &quorum, &mut out, 10).expect("it may be");
+    let mut unmoved = leader.clone();
+    unmoved.on_ack(two, Zxid::new(Epoch(1), 0), &quorum, &mut out, 900).expect("it lives");
+    assert_eq!(unmoved.tick(&quorum, &mut out, 1000), Ok(()), "not at anybody's word");
+    leader.on_linked(three, 10);
+    leader.on_info(three, &info(3), Epoch(9), false, ITSELF, &quorum, &mut out, 10).expect("it is no liar");
+    assert_eq!(leader.tick(&quorum, &mut out, 999), Ok(()), "not at once");
+    assert_eq!(leader.tick(&quorum, &mut out, 1000), Err(Resigned::Passed));
+}
