@@ -134,6 +134,12 @@ pub enum Effect {
         /// Which.
         link: LinkId,
     },
+    /// Leader: a quorum was still led by this member when this question was put, so that no other leader had committed
+    /// anything.
+    Answered {
+        /// Which; those before it are answered too.
+        question: u64,
+    },
     /// Leader: the history of a member ends before what it acknowledged and a quorum committed. It does not count before
     /// it has been brought level (R15).
     WentBack {

@@ -62,6 +62,10 @@ pub(crate) struct Leader {
     committed: Zxid,
     /// When the oldest proposal that is not on this member's own disk was made.
     own_lag: Lag,
+    /// Questions whether a quorum is still led, and the newest proposal when each was put; those without an answer.
+    asked: VecDeque<(u64, Zxid)>,
+    /// The newest question.
+    question: u64,
     /// Voters that acknowledged at barrier 2.
     compared: BTreeSet<Sid>,
     /// What members acknowledged, in this leadership before they came again, and in earlier ones.
@@ -105,6 +109,8 @@ impl Leader {
             persisted: last,
             committed: last,
             own_lag: Lag::default(),
+            asked: VecDeque::new(),
+            question: 0,
             compared: BTreeSet::new(),
             memory,
             known_before: known,
@@ -177,6 +183,8 @@ impl Leader {
             deadline_ms,
             acked: Zxid::NONE,
             lag: Lag::default(),
+            pings: VecDeque::new(),
+            answered: 0,
         };
         self.learners.insert(link, learner);
     }
@@ -428,6 +436,9 @@ impl Leader {
         now_ms: u64,
     ) -> Result<(), Violation> {
         let error = self.out_of_place(link, "ACK");
+        // Whoever acknowledges what was proposed behind a question was still led when it was put.
+        let question =
+            self.asked.iter().rev().find(|(_, proposed)| *proposed < zxid).map(|(number, _)| *number);
         let mark = Zxid::new(self.epoch, 0);
         let (proposed, sync_ms) = (self.proposed, self.limits.sync_ms);
         let is_established = self.is_established();
@@ -458,6 +469,12 @@ impl Leader {
                 if zxid > learner.acked {
                     learner.acked = zxid;
                     learner.lag.acked(zxid);
+                    if let Some(number) = question {
+                        learner.answered = learner.answered.max(number);
+                        // Before the commit: whoever asked comes before what was proposed later.
+                        self.settle_questions(quorum, out);
+                    }
+                    let Some(learner) = self.learners.get(&link) else { return Ok(()) };
                     if learner.counts && zxid > self.committed {
                         self.commit(quorum, out);
                     }
@@ -523,6 +540,52 @@ impl Leader {
             return Err(error);
         }
         learner.deadline_ms = learner.deadline_ms.max(now_ms + self.limits.sync_ms);
+        Ok(())
+    }
+
+    /// Asks a quorum whether this member still leads it; [`Effect::Answered`] says so. Questions are numbered upwards.
+    pub(crate) fn ask(&mut self, question: u64, quorum: &Quorum, out: &mut VecDeque<Effect>) {
+        self.question = question;
+        self.asked.push_back((question, self.proposed));
+        for (&link, learner) in &mut self.learners {
+            if learner.counts && learner.progress == Progress::Live {
+                learner.pings.push_back(question);
+                out.push_back(Effect::Ping { link, zxid: self.proposed });
+            }
+        }
+        self.settle_questions(quorum, out);
+    }
+
+    fn settle_questions(&mut self, quorum: &Quorum, out: &mut VecDeque<Effect>) {
+        while let Some(&(question, _)) = self.asked.front() {
+            let answered = |sid| {
+                let mut learners = self.learners.values().filter(|learner| learner.counts);
+                learners.any(|learner| learner.sid == sid && learner.answered >= question)
+            };
+            if !quorum.is_met(&|sid| sid == self.me || answered(sid)) {
+                return;
+            }
+            self.asked.pop_front();
+            out.push_back(Effect::Answered { question });
+        }
+    }
+
+    /// PING of a learner, the answer to the oldest it was sent.
+    pub(crate) fn on_ping(
+        &mut self,
+        link: LinkId,
+        packet: &'static str,
+        quorum: &Quorum,
+        out: &mut VecDeque<Effect>,
+        now_ms: u64,
+    ) -> Result<(), Violation> {
+        self.on_sign_of_life(link, packet, now_ms)?;
+        if let Some(learner) = self.learners.get_mut(&link)
+            && let Some(question) = learner.pings.pop_front()
+        {
+            learner.answered = learner.answered.max(question);
+            self.settle_questions(quorum, out);
+        }
         Ok(())
     }
 
@@ -642,8 +705,14 @@ impl Leader {
         for (link, _) in slow {
             self.expel(link, Violation::Lagging(self.limits.sync_ms), out);
         }
-        // Also to those that wait for barrier 3: they count the silence of their leader (quorum-protocol.md §1.4).
-        out.extend(well.into_iter().map(|(link, _)| Effect::Ping { link, zxid: self.proposed }));
+        // Also to those that wait for barrier 3: they count the silence of their leader (quorum-protocol.md §1.4). They
+        // do not answer.
+        for (link, _) in well {
+            if let Some(learner) = self.learners.get_mut(&link).filter(|it| it.progress == Progress::Live) {
+                learner.pings.push_back(self.question);
+            }
+            out.push_back(Effect::Ping { link, zxid: self.proposed });
+        }
     }
 
     pub(crate) fn deadline_ms(&self) -> u64 {

@@ -504,7 +504,8 @@ impl Peer {
                 leader.on_ack_epoch(link, *last_zxid, *current_epoch, quorum, out, now_ms)
             }
             LearnerPacket::Ack { zxid } => leader.on_ack(link, *zxid, quorum, out, now_ms),
-            LearnerPacket::Ping { .. } | LearnerPacket::Revalidate { .. } | LearnerPacket::Request { .. } => {
+            LearnerPacket::Ping { .. } => leader.on_ping(link, packet.name(), quorum, out, now_ms),
+            LearnerPacket::Revalidate { .. } | LearnerPacket::Request { .. } => {
                 leader.on_sign_of_life(link, packet.name(), now_ms)
             }
         };
@@ -513,6 +514,18 @@ impl Peer {
         }
         self.refresh_vote();
         result
+    }
+
+    /// Asks a quorum whether this member still leads it. [`Effect::Answered`] says that it does; it comes before the commit
+    /// of anything that is proposed from now on, or not at all.
+    ///
+    /// * `question`: its number, later than those before.
+    pub fn ask_quorum(&mut self, question: u64) {
+        if let Phase::Leading(leader) = &mut self.phase
+            && leader.is_established()
+        {
+            leader.ask(question, &self.options.quorum, &mut self.effects);
+        }
     }
 
     /// A piece of what a learner lacks was sent.

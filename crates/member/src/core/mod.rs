@@ -60,8 +60,8 @@ pub(crate) enum Submitted {
 pub(crate) enum SyncWait {
     /// The leader's SYNC.
     Leader,
-    /// The commit of this proposal.
-    Commit(Zxid),
+    /// The commit of this proposal, and a quorum's answer to this question.
+    Commit(Zxid, u64),
 }
 
 /// What becomes of a wish to go on with a session.
@@ -98,6 +98,9 @@ pub struct Core {
     cleaner_options: CleanerOptions,
     options: prepare::Options,
     next_session: SessionId,
+    /// The number of the next question to a quorum, and whether somebody wants it put.
+    question: u64,
+    wants_answer: bool,
     history: History,
     /// What is counted.
     pub metrics: Registry,
@@ -118,6 +121,8 @@ impl Core {
             cleaner_options: options.cleaner,
             options: options.prepare,
             next_session: options.first_session,
+            question: 1,
+            wants_answer: false,
             history: History::new(0, tree.last_zxid()),
             metrics: Registry::default(),
             tree,
@@ -167,6 +172,7 @@ impl Core {
     /// The role is over. What was proposed here still goes to the log, and is history.
     pub(crate) fn retire(&mut self) {
         self.duty = Duty::Idle;
+        self.wants_answer = false;
         self.pending = Pending::new();
         self.clock = SessionClock::new(self.tick_ms);
         self.history.forget_origins();
@@ -372,17 +378,35 @@ impl Core {
     }
 
     /// A client wants to see everything that was committed before. `None`: that is what it sees already. Otherwise it
-    /// waits: a leader for the proposal returned, a learner for the next SYNC that is its own.
+    /// waits: a leader for the proposal returned and for a quorum's word that nobody else leads, a learner for the next
+    /// SYNC that is its own.
     pub(crate) fn sync(&mut self, caller: &Caller<'_>, body: &[u8], conn: ConnId) -> Option<SyncWait> {
         match &mut self.duty {
             Duty::Sole(_) | Duty::Idle => None,
-            Duty::Lead { proposed } => (self.history.in_flight() > 0).then_some(SyncWait::Commit(*proposed)),
+            Duty::Lead { proposed } => {
+                let proposed = *proposed;
+                Some(SyncWait::Commit(proposed, self.want_answer()))
+            }
             Duty::Follow(follow) => {
                 follow.request(caller.session, caller.cxid, OpCode::Sync, body, Some(caller.ids));
                 follow.syncs.push_back(conn);
                 Some(SyncWait::Leader)
             }
         }
+    }
+
+    /// Somebody waits for a quorum's word that this member leads it now: the number of the question. It is put before
+    /// anything that is proposed from now on goes out.
+    pub(crate) fn want_answer(&mut self) -> u64 {
+        self.wants_answer = true;
+        self.question
+    }
+
+    /// The question to put, if one is wanted.
+    pub(crate) fn take_question(&mut self) -> Option<u64> {
+        let question = core::mem::take(&mut self.wants_answer).then_some(self.question)?;
+        self.question += 1;
+        Some(question)
     }
 
     /// SYNC came: whose it is.

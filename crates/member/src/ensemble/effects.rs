@@ -63,6 +63,7 @@ impl Member {
                 ensemble.observations.push_back(Observation::Expelled { link, why });
                 self.close_link(link);
             }
+            Effect::Answered { question } => self.on_answered(question, now),
             Effect::Replaced { link } => self.close_link(link),
             Effect::WentBack { sid, last, acked } => {
                 ensemble.observations.push_back(Observation::WentBack { sid, last, acked });
@@ -288,8 +289,8 @@ impl Member {
             self.front.delivered(&mut self.core, origin, &entry, &applied.outcome, now);
             let zxid = entry.header.zxid;
             // A sync that waited for this one is answered before the next one, which may be of the same client.
-            self.front.on_committed(&mut self.core, zxid, now);
-            self.front.on_committed(&mut self.core, zxid, now);
+            let answered = self.ensemble.as_ref().map_or(0, |ensemble| ensemble.answered);
+            self.front.on_committed(&mut self.core, zxid, answered, now);
             if let Some(ensemble) = self.ensemble.as_mut().filter(|ensemble| ensemble.tells_deliveries) {
                 let digest = self.core.tree().digest();
                 ensemble.observations.push_back(Observation::Delivered { zxid, digest });

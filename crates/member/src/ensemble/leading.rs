@@ -162,12 +162,19 @@ impl Member {
 
     fn on_learner_sync(&mut self, link: LinkId) {
         self.put_proposals();
-        if self.core.in_flight() == 0 {
-            return self.send(link, &LeaderPacket::Sync);
-        }
+        let question = self.core.want_answer();
         if let Some(ensemble) = &mut self.ensemble {
-            ensemble.syncs.push_back((ensemble.sent, link));
+            ensemble.syncs.push_back((ensemble.sent, question, link));
         }
+    }
+
+    /// A quorum was led by this member when the question was put.
+    pub(super) fn on_answered(&mut self, question: u64, now: Now) {
+        let Some(ensemble) = &mut self.ensemble else { return };
+        ensemble.answered = question;
+        ensemble.put_syncs(ensemble.told);
+        let shown = self.core.tree().last_zxid();
+        self.front.on_committed(&mut self.core, shown, question, now);
     }
 
     pub(super) fn send(&mut self, link: LinkId, packet: &LeaderPacket<'_>) {
@@ -181,6 +188,10 @@ impl Member {
     /// Proposals that were made since the last time go to everybody who is to have them.
     pub(crate) fn put_proposals(&mut self) {
         let Some(ensemble) = &mut self.ensemble else { return };
+        // First, for who asked stands before what is proposed now.
+        if let Some(question) = self.core.take_question() {
+            ensemble.peer.ask_quorum(question);
+        }
         if ensemble.peer.next_zxid().is_none() {
             return;
         }
@@ -212,14 +223,7 @@ impl Member {
                     }
                 }
                 // Right behind what it waited for: the same client's next write may be among these commits too.
-                while let Some(&(_, link)) =
-                    ensemble.syncs.front().filter(|(waits_for, _)| *waits_for <= zxid)
-                {
-                    ensemble.syncs.pop_front();
-                    if let Some(entry) = ensemble.links.get_mut(&link) {
-                        LeaderPacket::Sync.encode(entry.live());
-                    }
-                }
+                ensemble.put_syncs(zxid);
             }
             ensemble.touch_fed();
         }
@@ -358,6 +362,19 @@ fn begin_snapshot(core: &mut Core, entry: &mut Link) {
 }
 
 impl Ensemble {
+    /// SYNC to those that waited for the commit of `zxid` and an answer that has come.
+    fn put_syncs(&mut self, zxid: Zxid) {
+        let answered = self.answered;
+        let is_due = |&&(waits_for, asked, _): &&(Zxid, u64, LinkId)| waits_for <= zxid && asked <= answered;
+        while let Some(&(_, _, link)) = self.syncs.front().filter(is_due) {
+            self.syncs.pop_front();
+            if let Some(entry) = self.links.get_mut(&link) {
+                LeaderPacket::Sync.encode(entry.live());
+            }
+            self.touch(link);
+        }
+    }
+
     /// Everybody who is fed has something to be sent.
     fn touch_fed(&mut self) {
         let fed = self.links.iter_mut().filter(|(_, entry)| entry.feed.is_some() && !entry.is_dirty);

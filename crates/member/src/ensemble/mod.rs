@@ -74,8 +74,10 @@ pub(crate) struct Ensemble {
     sent: Zxid,
     /// Leader: learners were told of commits up to here.
     told: Zxid,
-    /// Leader: learners that wait for a SYNC, and for what.
-    syncs: VecDeque<(Zxid, LinkId)>,
+    /// Leader: learners that wait for a SYNC, and for which commit and which answer.
+    syncs: VecDeque<(Zxid, u64, LinkId)>,
+    /// Leader: the newest question that a quorum has answered.
+    answered: u64,
     /// Disk jobs whose end has not been told.
     jobs: usize,
     /// The last transaction handed to the log.
@@ -128,6 +130,7 @@ impl Member {
             sent: Zxid::ZERO,
             told: Zxid::ZERO,
             syncs: VecDeque::new(),
+            answered: 0,
             jobs: 0,
             taken: last,
             logged: last,

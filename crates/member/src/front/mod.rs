@@ -109,8 +109,8 @@ pub struct Front {
     /// Connections without a session and when their time is up, oldest first.
     sessionless: VecDeque<(u64, ConnId)>,
     dirty: Vec<ConnId>,
-    /// Syncs of a leader's own clients, and the proposal each waits for.
-    syncs: VecDeque<(Zxid, ConnId)>,
+    /// Syncs of a leader's own clients, and the proposal and the question each waits for.
+    syncs: VecDeque<(Zxid, u64, ConnId)>,
     /// Requests that wait for their reply, pings and the like left out.
     outstanding: usize,
     /// Bytes of the large ones among them.

@@ -106,8 +106,8 @@ impl Front {
             Waiting::Sync { frame: frame.into(), ids: Arc::clone(&conn.ids), received_ms: ask.received_ms };
         let id = conn.id;
         self.enqueue(ask.slot, waiting);
-        if let SyncWait::Commit(zxid) = wait {
-            self.syncs.push_back((zxid, id));
+        if let SyncWait::Commit(zxid, question) = wait {
+            self.syncs.push_back((zxid, question, id));
         }
         true
     }
@@ -125,9 +125,10 @@ impl Front {
         }
     }
 
-    /// Answers the syncs of this leader's own clients that waited for `committed`.
-    pub(crate) fn on_committed(&mut self, core: &mut Core, committed: Zxid, now: Now) {
-        while let Some(&(_, id)) = self.syncs.front().filter(|(zxid, _)| *zxid <= committed) {
+    /// Answers the syncs of this leader's own clients that waited for `committed` and the answer to `question`.
+    pub(crate) fn on_committed(&mut self, core: &mut Core, committed: Zxid, question: u64, now: Now) {
+        let is_due = |&&(zxid, asked, _): &&(Zxid, u64, ConnId)| zxid <= committed && asked <= question;
+        while let Some(&(_, _, id)) = self.syncs.front().filter(is_due) {
             self.syncs.pop_front();
             self.on_synced(core, id, now);
         }

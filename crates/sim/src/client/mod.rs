@@ -93,7 +93,7 @@ pub struct Client {
     timeout_us: u64,
     /// The newest state it has seen in this session.
     last: Zxid,
-    /// What a sync promised, if nobody led meanwhile but its leader.
+    /// What a sync promised.
     synced: Zxid,
     /// What it promised whoever led.
     synced_surely: Zxid,

@@ -24,9 +24,7 @@ impl Client {
             // closeSession is answered behind its own transaction.
             if matches!(pending.asked, Asked::Write(Write::Close)) { Ok(()) } else { Err(broken) }
         })?;
-        // A leader that was replaced and does not know it yet answers syncs from what it has, as Java's does: a sync asks no
-        // quorum.
-        if zxid < self.synced && zxid.epoch() == self.synced.epoch() {
+        if zxid < self.synced {
             return Err(Broken(format!("{zxid} is seen behind a sync of {} (C5)", self.synced)));
         }
         if zxid < self.synced_surely {

@@ -1,5 +1,7 @@
 //! Learners as their leader keeps them.
 
+use alloc::collections::VecDeque;
+
 use proto::{Sid, Zxid};
 
 use crate::effect::LinkId;
@@ -57,6 +59,10 @@ pub(super) struct Learner {
     /// Proposals up to here are on its disk.
     pub(super) acked: Zxid,
     pub(super) lag: Lag,
+    /// PINGs that it has not answered, each by the newest question when it was sent. It answers them in their order.
+    pub(super) pings: VecDeque<u64>,
+    /// It was still led by this member when this question was put, or later.
+    pub(super) answered: u64,
 }
 
 /// How long the oldest proposal without an acknowledgement has waited. Source: `LearnerHandler.SyncLimitCheck`.
