@@ -271,7 +271,7 @@ impl LogThread {
         self.send(Job::Install(Box::new(received)));
     }
 
-    /// The next batch begins a new file.
+    /// The next batch begins a new file, unless the one there is has just been begun.
     pub fn roll(&mut self) {
         self.rolls = true;
     }
@@ -581,7 +581,7 @@ impl Scribe {
 
     /// Without an inbox a full disk is an error that leaves everything as it was.
     fn write(&mut self, batch: &Batch, inbox: Option<&Receiver<Job>>) -> Result<LogReport, LogError> {
-        if batch.rolls {
+        if batch.rolls && !self.writer.is_hardly_begun() {
             self.writer.roll();
         }
         let batch = &batch.payloads;

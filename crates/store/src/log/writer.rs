@@ -76,6 +76,8 @@ impl LogError {
 
 /// A file starts with this much, and grows by this much where no spare is ready.
 const STEP_BYTES: u64 = 1 << 20;
+/// A file is hardly begun as long as this part of it is not used.
+const HARDLY_BEGUN: u64 = 8;
 /// What Java keeps free behind the last entry before it grows a file. Source: `FilePadding`.
 const MARGIN_BYTES: u64 = 4096;
 
@@ -221,6 +223,12 @@ impl<D: Disk> LogWriter<D> {
     /// The next batch starts a new file, as behind a snapshot.
     pub fn roll(&mut self) {
         self.rolling = self.current.is_some();
+    }
+
+    /// Whether the file being written is nearly all zeroes still. Leaving it for a new one would have been their only use.
+    #[must_use]
+    pub fn is_hardly_begun(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| current.position < current.zeroed / HARDLY_BEGUN)
     }
 
     /// Whether a spare file should now be made, in the background; asked for once until it is offered.

@@ -193,9 +193,11 @@ fn the_writer_goes_over_to_the_spare_when_a_file_is_full() {
     let job = writer.spare_wanted().expect("the file is half full");
     assert!(writer.spare_wanted().is_none(), "asked for once");
     writer.offer_spare(job.run().unwrap());
-    for zxid in 4..=9 {
+    let begun = [(4, false), (5, false), (6, true), (7, true), (8, false), (9, false)];
+    for (zxid, hardly_begun) in begun {
         writer.append_batch(&big(zxid), Zxid(zxid), Zxid(zxid)).unwrap();
         writer.sync().unwrap();
+        assert_eq!(writer.is_hardly_begun(), hardly_begun, "{zxid}");
     }
     assert_eq!(disk.contents(&path("log.1")).unwrap().len(), 1 << 20);
     assert_eq!(disk.contents(&path("log.6")).unwrap().len(), 4 << 20);
