@@ -206,6 +206,8 @@ pub struct Outside {
     pub snap_count: u64,
     /// How often a role began.
     pub changes: u64,
+    /// Which machine began the last one.
+    pub changed: usize,
     /// How many events there were.
     pub events: u64,
     /// Which machines are dark, which do not even refuse.
@@ -239,6 +241,7 @@ impl Outside {
             plant: None,
             snap_count: 0,
             changes: 0,
+            changed: 0,
             events: 0,
             dark: vec![false; members],
             holds: Vec::new(),

@@ -105,7 +105,40 @@ impl Kind {
             Self::LongWay => "longer way",
         }
     }
+
+    /// Whether it concerns one machine.
+    fn is_of_one(self) -> bool {
+        match self {
+            Self::Kill
+            | Self::Power
+            | Self::Pause
+            | Self::OneWay
+            | Self::Pair
+            | Self::OneClass
+            | Self::Leader
+            | Self::SlowDisk
+            | Self::SickDisk
+            | Self::FullDisk
+            | Self::WallJump
+            | Self::ClockRate
+            | Self::Wipe
+            | Self::Rot
+            | Self::LostWrite
+            | Self::LongWay => true,
+            Self::Blackout
+            | Self::Partition
+            | Self::Reset
+            | Self::LateNet
+            | Self::Bits
+            | Self::SmallWindow
+            | Self::KillMany
+            | Self::Accents => false,
+        }
+    }
 }
+
+/// How many cells the table of faults and phases has.
+pub const CELLS: usize = KINDS.len() * 6;
 
 /// What to run.
 #[derive(Clone, Copy, Debug)]
@@ -141,6 +174,8 @@ pub struct Report {
     pub hash: u64,
     /// What was hit.
     pub kinds: BTreeSet<&'static str>,
+    /// Which faults met a member in which phase.
+    pub cells: BTreeSet<(&'static str, &'static str)>,
     /// What is wrong.
     pub broken: Option<String>,
 }
@@ -159,6 +194,7 @@ impl Report {
             faults: 0,
             hash: 0,
             kinds: BTreeSet::new(),
+            cells: BTreeSet::new(),
             broken: Some(format!("panic: {text}")),
         }
     }
@@ -174,6 +210,12 @@ struct Chaos {
     wiped: bool,
     /// When blocks are lifted.
     heals_at_us: u64,
+    /// The next fault hits whoever begins a role next, within the moments in which he is brought level or begins to lead.
+    lurks: bool,
+    /// How many roles had begun.
+    changes: u64,
+    prey: Option<usize>,
+    cells: BTreeSet<(&'static str, &'static str)>,
     rng: Rng,
     net: NetOptions,
 }
@@ -242,6 +284,10 @@ pub fn run(order: Order) -> Report {
         next_us: 0,
         wiped: by_groups,
         heals_at_us: 0,
+        lurks: false,
+        changes: 0,
+        prey: None,
+        cells: BTreeSet::new(),
         rng: rng.fork(),
         net,
     };
@@ -249,7 +295,7 @@ pub fn run(order: Order) -> Report {
     world.out.after(SECOND_US, Event::Fault);
     while world.broken().is_none() {
         match world.step(end_us) {
-            Step::Done => {}
+            Step::Done => chaos.lurk(&mut world),
             Step::Still => break,
             Step::Fault => chaos.strike(&mut world),
         }
@@ -269,6 +315,7 @@ pub fn run(order: Order) -> Report {
         faults: chaos.faults,
         hash: world.out.trace.hash(),
         kinds: world.out.evidence.kinds().clone(),
+        cells: chaos.cells,
         broken: world.broken().map(|broken| broken.0.clone()),
     }
 }
@@ -322,6 +369,18 @@ fn heal(world: &mut World, chaos: &Chaos) {
 }
 
 impl Chaos {
+    /// Somebody begins a role: the fault that waited for that comes soon.
+    fn lurk(&mut self, world: &mut World) {
+        if !self.lurks || world.out.changes == self.changes {
+            return;
+        }
+        self.lurks = false;
+        self.prey = Some(world.out.changed);
+        let us = self.rng.below(60_000);
+        self.next_us = world.out.now_us + us;
+        world.out.after(us, Event::Fault);
+    }
+
     fn strike(&mut self, world: &mut World) {
         let now_us = world.out.now_us;
         if self.heals_at_us > 0 && now_us >= self.heals_at_us {
@@ -342,9 +401,14 @@ impl Chaos {
         let pause_us = if self.rng.chance(200) { 1000 } else { self.rng.range(1000, 2 * self.pause_us) };
         self.next_us = now_us + pause_us;
         world.out.after(pause_us, Event::Fault);
+        self.lurks = self.rng.chance(250);
+        self.changes = world.out.changes;
     }
 
     fn machine(&mut self, world: &World) -> usize {
+        if let Some(prey) = self.prey.take() {
+            return prey;
+        }
         // Leaders are where most can go wrong.
         match world.leader() {
             Some(leader) if self.rng.chance(400) => leader,
@@ -363,6 +427,8 @@ impl Chaos {
     fn inflict(&mut self, kind: Kind, world: &mut World) {
         let at = self.machine(world);
         let members = world.machines.len();
+        let hit = if kind.is_of_one() { at..at + 1 } else { 0..members };
+        self.cells.extend(world.machines[hit].iter().map(|machine| (kind.name(), machine.phase())));
         match kind {
             Kind::Kill => self.kill(at, false, world),
             Kind::Power => self.kill(at, true, world),
@@ -399,7 +465,8 @@ impl Chaos {
             }
             Kind::SickDisk => {
                 let n = self.rng.below(20);
-                let fault = if self.rng.chance(500) { Fault::Sync(n) } else { Fault::Write(n) };
+                let faults = [Fault::Sync(n), Fault::Write(n), Fault::Read(n), Fault::Rename(n / 4)];
+                let fault = faults[self.rng.index(faults.len())];
                 world.machines[at].disk.plan(fault);
             }
             Kind::FullDisk => {

@@ -1,6 +1,6 @@
 //! Runs simulations: many seeds on two threads, or one to look at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -171,6 +171,7 @@ struct Total {
     changes: u64,
     faults: u64,
     kinds: BTreeMap<&'static str, u64>,
+    cells: BTreeSet<(&'static str, &'static str)>,
 }
 
 impl Total {
@@ -182,6 +183,7 @@ impl Total {
         self.answered += report.answered;
         self.changes += report.changes;
         self.faults += report.faults;
+        self.cells.extend(&report.cells);
         for kind in &report.kinds {
             *self.kinds.entry(kind).or_default() += 1;
         }
@@ -194,7 +196,7 @@ impl Total {
         let kinds: Vec<String> = self.kinds.iter().map(|(kind, seeds)| format!("{kind} {seeds}")).collect();
         format!(
             "sim: {} passed, {} failed; {hours:.1} simulated hours in {:.1} s ({speed:.0} simulated seconds per second), \
-             {} steps, {} faults, {} roles begun, {} transactions, {} requests answered\nseeds that hit: {}",
+             {} steps, {} faults, {} roles begun, {} transactions, {} requests answered\nseeds that hit: {}\nfaults in phases: {} of {}",
             self.seeds - self.broken,
             self.broken,
             elapsed.as_secs_f64(),
@@ -204,6 +206,8 @@ impl Total {
             self.shown,
             self.answered,
             kinds.join(", "),
+            self.cells.len(),
+            swarm::CELLS,
         )
     }
 }

@@ -663,6 +663,7 @@ impl Machine {
                     let whom = leader.map_or(0, |leader| leader.0);
                     out.line(format_args!("member {} begins {role:?} {whom}", sid.0));
                     out.changes += 1;
+                    out.changed = at;
                 }
                 Observation::TreeDiffers { zxid } => {
                     out.evidence.fail(Broken(format!("the tree of member {} differs at {zxid} (M1)", sid.0)));
@@ -706,6 +707,19 @@ impl Machine {
     #[must_use]
     pub fn role(&self) -> Option<Role> {
         self.process.as_ref().map(|process| process.member.role())
+    }
+
+    /// How far it is, for the table of what was hit when.
+    #[must_use]
+    pub fn phase(&self) -> &'static str {
+        match (self.role(), self.is_live()) {
+            (None, _) => "down",
+            (Some(Role::Looking), _) => "looking",
+            (Some(Role::Leading), false) => "about to lead",
+            (Some(Role::Leading), true) => "leading",
+            (Some(Role::Following | Role::Observing | Role::Standalone), false) => "being brought level",
+            (Some(Role::Following | Role::Observing | Role::Standalone), true) => "following",
+        }
     }
 
     /// Whether it serves behind an established leader.
