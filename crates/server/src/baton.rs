@@ -11,7 +11,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_millis(1);
 
 /// After so many looks that saw nothing left here since the last one, the stand-in sleeps until it is called.
-const LOOKS_BEFORE_SLEEP: u32 = 50;
+const LOOKS_BEFORE_SLEEP: u32 = 10;
 
 /// See the module.
 #[derive(Debug)]
@@ -97,49 +97,40 @@ impl<T> Baton<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::channel;
     use std::thread;
+    use std::time::Instant;
 
-    #[test]
-    fn what_is_left_for_a_moment_is_taken_back() {
-        let baton = Baton::new();
-        thread::scope(|scope| {
-            let stand_in = scope.spawn(|| baton.take_over());
-            for number in 0..1000 {
-                baton.leave(number);
-                // On a machine that stops this thread for long the stand-in is right to take it.
-                let Some(back) = baton.take_back() else {
-                    assert_eq!(stand_in.join().unwrap(), Some(number));
-                    return;
-                };
-                assert_eq!(back, number);
-            }
-            baton.end();
-            assert_eq!(stand_in.join().unwrap(), None);
-        });
+    /// Ends it also where an assertion fails, so that the stand-in is not waited for in vain.
+    struct Ended<'a, T>(&'a Baton<T>);
+
+    impl<T> Drop for Ended<'_, T> {
+        fn drop(&mut self) {
+            self.0.end();
+        }
     }
 
     #[test]
-    fn what_is_left_for_long_is_taken_over() {
+    fn what_is_left_for_long_is_taken_over_and_not_before() {
         let baton = Baton::new();
-        let (taken, was_taken) = channel();
         thread::scope(|scope| {
-            let stand_in = scope.spawn(|| {
-                let value = baton.take_over();
-                taken.send(()).unwrap();
-                value
-            });
-            for number in 0..LOOKS_BEFORE_SLEEP * 3 {
-                baton.leave(number);
-                if baton.take_back().is_none() {
-                    assert_eq!(stand_in.join().unwrap(), Some(number));
-                    return;
+            let ended = Ended(&baton);
+            let stand_in = scope.spawn(|| (baton.take_over(), Instant::now()));
+            let mut left_at = Instant::now();
+            let mut last = 0;
+            // A machine that stops this thread for long may have it taken over on the way.
+            while last < 100_000 && !stand_in.is_finished() {
+                last += 1;
+                left_at = Instant::now();
+                baton.leave(last);
+                if last < 100_000 && baton.take_back().is_none() {
+                    break;
                 }
             }
-            baton.leave(1_000_000);
-            was_taken.recv().unwrap();
+            let (taken, at) = stand_in.join().unwrap();
+            assert_eq!(taken, Some(last));
+            assert!(at - left_at >= PATIENCE, "after {:?}", at - left_at);
             assert_eq!(baton.take_back(), None);
-            assert_eq!(stand_in.join().unwrap(), Some(1_000_000));
+            drop(ended);
         });
     }
 
@@ -147,10 +138,31 @@ mod tests {
     fn a_sleeping_stand_in_is_called() {
         let baton = Baton::new();
         thread::scope(|scope| {
+            let ended = Ended(&baton);
             let stand_in = scope.spawn(|| baton.take_over());
-            // Whether it sleeps already or not: it takes what is left.
-            baton.leave("all");
-            assert_eq!(stand_in.join().unwrap(), Some("all"));
+            baton.leave("once");
+            if baton.take_back().is_some() {
+                // It looks for a while, and then it sleeps.
+                while baton.place().watched {
+                    thread::yield_now();
+                }
+                baton.leave("twice");
+                assert_eq!(stand_in.join().unwrap(), Some("twice"));
+            } else {
+                assert_eq!(stand_in.join().unwrap(), Some("once"));
+            }
+            drop(ended);
         });
+    }
+
+    #[test]
+    fn nobody_waits_for_what_is_over() {
+        let baton = Baton::<()>::new();
+        thread::scope(|scope| {
+            let stand_in = scope.spawn(|| baton.take_over());
+            baton.end();
+            assert_eq!(stand_in.join().unwrap(), None);
+        });
+        assert_eq!(baton.take_over(), None);
     }
 }

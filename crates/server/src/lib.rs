@@ -14,6 +14,8 @@ pub mod logging;
 mod options;
 pub mod probe;
 pub mod start;
+#[cfg(test)]
+mod testing;
 pub mod version;
 
 pub use member::history;

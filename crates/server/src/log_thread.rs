@@ -19,7 +19,6 @@ use store::{Dirs, DiskError, RecoverError, RecoverOptions, SinceSnapshot, Trunca
 use store::{frame_entry, recover, truncate};
 use tree::TreeOptions;
 
-use crate::background::step_back;
 use crate::disk::FileDisk;
 use crate::driver::Handle;
 use crate::driver::snapshots::{Received, Still};
@@ -190,7 +189,7 @@ impl LogThread {
             handle,
             waiting: VecDeque::new(),
             spare_under_way: false,
-            outbox,
+            outbox: Some(outbox),
             spare_sender,
             spares,
             spare_at: Instant::now(),
@@ -372,8 +371,8 @@ impl Desk {
     pub fn sit_down(&self, Kept(batch): Kept) -> Option<Sitting<'_>> {
         let scribe = match self.scribe.try_lock() {
             Ok(scribe) => scribe,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => {
+            // A thread that panicked over the files has told that it is gone.
+            Err(TryLockError::Poisoned(_) | TryLockError::WouldBlock) => {
                 self.send(Job::Write(batch));
                 return None;
             }
@@ -400,11 +399,13 @@ impl<'a> Sitting<'a> {
     /// Writes and syncs the batch. On a full disk it is the log thread's to wait for room: no report then.
     #[must_use]
     pub fn write(self) -> Written<'a> {
-        let Self { desk, mut scribe, batch } = self;
+        let Self { desk, mut scribe, mut batch } = self;
         let report = match scribe.write(&batch, None) {
             Ok(report) => Some(Ok(report)),
             Err(error) if error.is_fatal() => Some(Err(error.into())),
             Err(_) => {
+                // The writer knows by now, and would begin one more.
+                batch.rolls = false;
                 scribe.waiting.push_front(Job::Write(batch));
                 desk.send(Job::GoOn);
                 None
@@ -432,15 +433,18 @@ impl Written<'_> {
 
     /// The same, where somebody else drives meanwhile.
     pub fn tell(mut self) {
-        if let Some(report) = self.report.take() {
-            self.scribe.tell(report);
+        let Some(report) = self.report.take() else { return };
+        let succeeded = report.is_ok();
+        self.scribe.tell(report);
+        if succeeded {
+            self.scribe.see_to_spare();
         }
-        self.scribe.see_to_spare();
     }
 }
 
 /// The thread's work, until it is told to stop or fails.
 fn work(scribe: &Mutex<Scribe>, inbox: &Receiver<Job>) {
+    let _end = End(scribe);
     let scribe = || scribe.lock().unwrap_or_else(PoisonError::into_inner);
     scribe().see_to_spare();
     while let Ok(job) = inbox.recv() {
@@ -454,6 +458,15 @@ fn work(scribe: &Mutex<Scribe>, inbox: &Receiver<Job>) {
     }
 }
 
+/// Tells, however the thread ends, that nothing more will be told.
+struct End<'a>(&'a Mutex<Scribe>);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).outbox = None;
+    }
+}
+
 /// Who writes.
 struct Scribe {
     plan: LogPlan,
@@ -462,7 +475,8 @@ struct Scribe {
     /// What came while a batch waited for room on a full disk.
     waiting: VecDeque<Job>,
     spare_under_way: bool,
-    outbox: Sender<Result<LogReport, LogFailure>>,
+    /// Goes with the thread: whoever waits for a report then hears that none will come.
+    outbox: Option<Sender<Result<LogReport, LogFailure>>>,
     spare_sender: Sender<Option<Spare<FileDisk>>>,
     spares: Receiver<Option<Spare<FileDisk>>>,
     /// When a spare may be asked for again after one could not be made.
@@ -574,7 +588,7 @@ impl Scribe {
 
     fn tell(&self, report: Result<LogReport, LogFailure>) {
         // The driver listens as long as it lives; without it nobody is left to tell.
-        if self.outbox.send(report).is_ok() {
+        if self.outbox.as_ref().is_some_and(|outbox| outbox.send(report).is_ok()) {
             self.handle.wake();
         }
     }
@@ -670,7 +684,6 @@ impl Scribe {
         let Some(job) = self.writer.spare_wanted() else { return };
         let sender = self.spare_sender.clone();
         let making = std::thread::Builder::new().name("log-spare".into()).spawn(move || {
-            step_back();
             let spare = job.run().inspect_err(|error| {
                 tracing::warn!(%error, "the next log file could not be made ahead of need");
             });
@@ -702,4 +715,119 @@ pub fn directory_bytes(dir: &std::path::Path) -> u64 {
         .filter(std::fs::Metadata::is_file)
         .map(|metadata| metadata.len())
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::Loop;
+    use crate::testing::{batch, log_plan, member};
+
+    const EPOCH: Epoch = Epoch(7);
+
+    struct Place {
+        dir: tempfile::TempDir,
+        log: LogThread,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let text = dir.path().to_str().unwrap();
+            let dirs = Dirs::new(text, text);
+            dirs.prepare(&FileDisk, true).unwrap();
+            let log = LogThread::start(log_plan(&dirs), Zxid::ZERO, Loop::new().unwrap().handle()).unwrap();
+            let mut place = Self { dir, log };
+            // Then the thread has tidied up after its start, too.
+            place.log.store_epoch(EpochFile::Accepted, EPOCH);
+            assert_eq!(place.told(1), [7000]);
+            place
+        }
+
+        /// What was told, in its order: a zxid that is durable, or an epoch.
+        fn told(&mut self, count: usize) -> Vec<i64> {
+            let told = (0..count).map(|_| match self.log.wait().unwrap() {
+                LogReport::Persisted { zxid, .. } => zxid.0,
+                LogReport::Done(Done::EpochStored(_, epoch)) => i64::from(epoch.0) * 1000,
+                other @ (LogReport::Fenced(_)
+                | LogReport::Unfenced
+                | LogReport::Done(_)
+                | LogReport::Replaced(..)) => panic!("{other:?}"),
+            });
+            told.collect()
+        }
+
+        fn log_files(&self) -> usize {
+            let files = std::fs::read_dir(self.dir.path().join("version-2")).unwrap();
+            files
+                .filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("log."))
+                .count()
+        }
+    }
+
+    /// The thread has the files for a moment after it has told something.
+    fn sit_down<'a>(log: &mut LogThread, desk: &'a Desk, payloads: &Arc<Payloads>) -> Sitting<'a> {
+        drop(desk.scribe.lock().unwrap());
+        log.keep(Arc::clone(payloads));
+        desk.sit_down(log.take_kept().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_kept_batch_is_written_by_the_one_who_sits_down() {
+        let (mut place, mut member) = (Place::new(), member());
+        let desk = place.log.desk();
+        for number in 1..=3 {
+            let payloads = batch(&mut member);
+            let sitting = sit_down(&mut place.log, &desk, &payloads);
+            assert!(!place.log.is_idle() && !place.log.is_at_rest());
+            let report = sitting.write().report().unwrap();
+            let report = place.log.noted(report).unwrap();
+            assert!(matches!(report, LogReport::Persisted { zxid: Zxid(zxid), .. } if zxid == number));
+            assert!(place.log.is_at_rest() && place.log.reports().is_empty());
+        }
+        assert_eq!(place.log_files(), 1);
+        place.log.roll();
+        let payloads = batch(&mut member);
+        sit_down(&mut place.log, &desk, &payloads).write().tell();
+        assert_eq!((place.told(1), place.log_files()), (vec![4], 2));
+        place.log.stop().unwrap();
+    }
+
+    #[test]
+    fn nothing_overtakes_a_kept_batch() {
+        let (mut place, mut member) = (Place::new(), member());
+        // Nobody has sat down yet.
+        place.log.keep(batch(&mut member));
+        place.log.store_epoch(EpochFile::Current, EPOCH);
+        place.log.write(batch(&mut member));
+        assert!(place.log.take_kept().is_none());
+        assert_eq!(place.told(3), [1, 7000, 2]);
+        assert!(place.log.is_at_rest());
+        // Somebody sits there, and somebody else drives.
+        let desk = place.log.desk();
+        let payloads = batch(&mut member);
+        let sitting = sit_down(&mut place.log, &desk, &payloads);
+        place.log.store_epoch(EpochFile::Current, EPOCH);
+        place.log.write(batch(&mut member));
+        assert!(place.log.reports().is_empty());
+        sitting.write().tell();
+        assert_eq!(place.told(3), [3, 7000, 4]);
+        assert!(place.log.is_at_rest());
+        // The files are taken: the thread gets the batch.
+        let held = desk.scribe.lock().unwrap();
+        place.log.keep(batch(&mut member));
+        assert!(desk.sit_down(place.log.take_kept().unwrap()).is_none());
+        drop(held);
+        assert_eq!(place.told(1), [5]);
+        place.log.stop().unwrap();
+    }
+
+    #[test]
+    fn nobody_waits_for_a_thread_that_has_ended() {
+        let (mut place, mut member) = (Place::new(), member());
+        place.log.send(Job::Stop);
+        place.log.write(batch(&mut member));
+        assert!(matches!(place.log.wait(), Err(LogFailure::Gone)));
+        place.log.stop().unwrap();
+    }
 }

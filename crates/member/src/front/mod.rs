@@ -118,7 +118,7 @@ pub struct Front {
     /// Connections that are not read from because of `pipeline_max`.
     stalled: Vec<ConnId>,
     listings: Listings,
-    /// How many requests were answered without the core.
+    /// How many requests but pings were answered without the core.
     reads: u64,
     throttle: ConnectionThrottle,
     /// What is counted apart from the metrics.
@@ -371,7 +371,7 @@ impl Front {
         }
     }
 
-    /// How many requests were answered from the tree, so far.
+    /// How many requests were answered from the tree, so far; pings are none.
     #[must_use]
     pub fn reads(&self) -> u64 {
         self.reads

@@ -40,7 +40,7 @@ fn decoded<T>(result: Result<T, DecodeError>) -> Result<T, Code> {
 impl Front {
     /// Answers a read, or a request about watches.
     pub(super) fn on_read(&mut self, core: &mut Core, ask: Ask, body: &[u8], ids: &[Id<'static>]) {
-        self.reads += 1;
+        self.reads += u64::from(ask.op != OpCode::Ping);
         if matches!(ask.op, OpCode::SetWatches | OpCode::SetWatches2) {
             // What the client missed stands before the reply.
             let code = self.set_watches(core.tree(), ask, body).err().unwrap_or(Code::Ok);

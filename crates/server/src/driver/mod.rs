@@ -52,6 +52,9 @@ const SMALL_BATCH: usize = 64;
 /// likely to wait for a reply that needs no disk.
 const BATCHES_WITHOUT_READ: u32 = 8;
 
+/// And only as long as they follow each other so soon: the stand-in, too, has to be woken after a pause.
+const BATCH_PAUSE_MS_MAX: u64 = 5;
+
 /// The same only while syncs take no longer than this on average; beyond it the way to the log thread counts for little.
 const QUICK_SYNC_US: u64 = 400;
 
@@ -186,6 +189,8 @@ pub struct Driver {
     /// Batches formed since a read was last answered, and how many reads had been answered then.
     batches_without_read: u32,
     reads: u64,
+    /// When the last one was formed.
+    formed_at_ms: u64,
     /// What a sync takes, in a moving average.
     sync_us: u64,
     /// Nobody is left to write a batch but the log thread.
@@ -239,6 +244,7 @@ impl Driver {
             answered: false,
             batches_without_read: 0,
             reads: 0,
+            formed_at_ms: 0,
             sync_us: SLOW_SYNC_US,
             stopping: false,
             config,
@@ -433,7 +439,7 @@ impl Driver {
         let due = now.mono_ms >= self.flush_at_ms || full.is_some_and(|full| self.member.formed() >= full);
         let small = self.answered && self.member.formed() < SMALL_BATCH;
         if self.log.is_idle() && due && !small {
-            let keeps = self.may_keep();
+            let keeps = self.may_keep(now);
             if self.form_batch(keeps) {
                 self.flush_at_ms = now.mono_ms.saturating_add(self.flush_delay_ms);
             }
@@ -441,11 +447,15 @@ impl Driver {
     }
 
     /// Whether the loop itself takes the batch formed so far to the files.
-    fn may_keep(&mut self) -> bool {
+    fn may_keep(&mut self, now: Now) -> bool {
+        if self.member.formed() == 0 {
+            return false;
+        }
         let reads = self.member.front().reads();
-        if std::mem::replace(&mut self.reads, reads) != reads {
+        let pause_ms = now.mono_ms - std::mem::replace(&mut self.formed_at_ms, now.mono_ms);
+        if std::mem::replace(&mut self.reads, reads) != reads || pause_ms > BATCH_PAUSE_MS_MAX {
             self.batches_without_read = 0;
-        } else if self.member.formed() > 0 {
+        } else {
             self.batches_without_read = self.batches_without_read.saturating_add(1);
         }
         self.batches_without_read > BATCHES_WITHOUT_READ

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use mio::Events;
 
-use super::{Driver, DriverError, EVENTS_MAX};
+use super::{Driver, DriverError, EVENTS_MAX, SLOW_SYNC_US};
 use crate::baton::Baton;
 use crate::log_thread::{Desk, Kept, LogFailure, LogReport};
 
@@ -26,8 +26,9 @@ impl Driver {
             let stand_in =
                 stand_in.spawn_scoped(scope, || drive(&baton, None)).map_err(DriverError::Thread)?;
             let driven = drive(&baton, Some(Box::new(self)));
-            // It ends with the loop, whichever of the two has ended that; a panic has aborted the process.
-            driven.and(stand_in.join().unwrap_or(Ok(())))
+            // It ends with the loop, whichever of the two has ended that.
+            let stood_in = stand_in.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            driven.and(stood_in)
         })
     }
 
@@ -60,21 +61,37 @@ impl Driver {
 fn drive(baton: &Baton<Box<Driver>>, first: Option<Box<Driver>>) -> Result<(), DriverError> {
     let mut events = Events::with_capacity(EVENTS_MAX);
     let mut next = first;
+    // Also where this one panics: the other must not wait for a driver that is gone.
+    let over = Over(baton);
     let take_over = || {
         let mut driver = baton.take_over()?;
         // The disk keeps batches for long at the moment.
-        driver.batches_without_read = 0;
+        driver.sync_us = SLOW_SYNC_US;
         Some(driver)
     };
     while let Some(driver) = next.take().or_else(take_over) {
         let desk = driver.log.desk();
-        let ended = hold(baton, driver, &desk, &mut events);
-        if !matches!(ended, Ok(Held::TakenOver)) {
-            baton.end();
-            ended?;
+        match hold(baton, driver, &desk, &mut events) {
+            Ok(Held::TakenOver) => {}
+            Ok(Held::Stopped) => break,
+            Err(error) => {
+                // The process ends when the other thread is back from the disk, and that may be long after.
+                tracing::error!(%error, "this server stops");
+                return Err(error);
+            }
         }
     }
+    drop(over);
     Ok(())
+}
+
+/// Ends it for the other thread when it goes.
+struct Over<'a>(&'a Baton<Box<Driver>>);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 /// How the time ended in which a thread had the driver.

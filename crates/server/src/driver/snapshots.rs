@@ -112,6 +112,7 @@ enum Purpose {
 enum Work {
     Begin {
         number: u64,
+        purpose: Purpose,
         zxid: Zxid,
         sessions: Vec<(SessionId, i32)>,
         acls: Vec<(i64, AclList)>,
@@ -296,7 +297,7 @@ impl Snapshots {
         tracing::info!(zxid = %head.zxid, "Snapshotting");
         let end = End { zxid: head.zxid, digest: head.digest, purpose };
         self.walk = Some(Walk { id, end, walked: false });
-        self.give(Work::Begin { number, zxid: head.zxid, sessions: head.sessions, acls: head.acls });
+        self.give(Work::Begin { number, purpose, zxid: head.zxid, sessions: head.sessions, acls: head.acls });
     }
 
     /// The tree in memory is another one, which came from a leader. A walk that is under way went over the one before, and
@@ -445,7 +446,6 @@ struct Current {
 
 impl Writer {
     fn run(mut self) {
-        step_back();
         if self.plan.purge_every.is_some() {
             self.purge();
         }
@@ -456,13 +456,8 @@ impl Writer {
                 Some(every) => self.inbox.recv_timeout(every.saturating_sub(purged.elapsed())),
             };
             match work {
-                Ok(work) => {
-                    if let Err(error) = self.write(work) {
-                        self.give_up(error);
-                    }
-                    // The driver may be waiting for room.
-                    self.handle.wake();
-                }
+                Ok(work @ Work::Begin { purpose: Purpose::Start, .. }) => self.write_behind(work),
+                Ok(work) => self.carry_out(work),
                 Err(RecvTimeoutError::Timeout) => {
                     self.purge();
                     purged = Instant::now();
@@ -473,9 +468,44 @@ impl Writer {
         self.drop_current();
     }
 
+    fn carry_out(&mut self, work: Work) {
+        if let Err(error) = self.write(work) {
+            self.give_up(error);
+        }
+        // The driver may be waiting for room.
+        self.handle.wake();
+    }
+
+    /// A snapshot that nobody waits for is written behind everybody else, by a thread that ends with it: who has given
+    /// up priority does not get it back, and a leader's tree is waited for.
+    fn write_behind(&mut self, begin: Work) {
+        self.carry_out(begin);
+        std::thread::scope(|scope| {
+            let behind = std::thread::Builder::new().name("snapshot-behind".into());
+            let to_its_end = || {
+                step_back();
+                self.go_on();
+            };
+            if let Err(error) = behind.spawn_scoped(scope, to_its_end) {
+                tracing::warn!(%error, "no thread for a snapshot; it is written with the priority of others");
+            }
+        });
+        self.go_on();
+    }
+
+    /// Writes on until the snapshot is whole or given up.
+    fn go_on(&mut self) {
+        while self.current.is_some() {
+            match self.inbox.recv() {
+                Ok(work) => self.carry_out(work),
+                Err(_) => return,
+            }
+        }
+    }
+
     fn write(&mut self, work: Work) -> Result<(), DiskError> {
         match work {
-            Work::Begin { number, zxid, sessions, acls } => {
+            Work::Begin { number, zxid, sessions, acls, .. } => {
                 self.number = number;
                 self.begin(zxid, &sessions, &acls)
             }
@@ -579,40 +609,8 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Clock;
     use crate::driver::Loop;
-    use crate::log_thread::LogPlan;
-    use member::{CleanerOptions, Core, CoreOptions, Front, FrontOptions, ThrottleOptions};
-    use store::{RecoverOptions, log::LogOptions};
-    use tree::{Tree, TreeOptions, auth::AuthOptions, prepare};
-
-    fn tree_options() -> TreeOptions {
-        TreeOptions { hash_seed: 1, extended_types: false, emulate_353_ttl: false, digest: true }
-    }
-
-    fn member() -> Member {
-        let prepare = prepare::Options::default();
-        let (first_session, cleaner) = (SessionId::first(1, 0), CleanerOptions::default());
-        let core = CoreOptions { prepare, tick_ms: 2000, first_session, cleaner };
-        let tree = Tree::new(tree_options());
-        let front = FrontOptions {
-            session_timeout_min_ms: 4000,
-            session_timeout_max_ms: 40_000,
-            outstanding_max: 1000,
-            per_address_max: 0,
-            connections_max: 0,
-            sessionless_ms: 10_000,
-            required_schemes: Vec::new(),
-            pipeline_max: 0,
-            drop_late: false,
-            large_bytes_min: None,
-            large_bytes_max: 0,
-            throttled_op_wait_ms: 0,
-            throttle: ThrottleOptions::default(),
-        };
-        let now = Clock::start().now();
-        Member::new(Core::new(tree, core, now), Front::new(front, AuthOptions::default(), 1))
-    }
+    use crate::testing::{log_plan, member};
 
     fn snapshots() -> (Snapshots, LogThread) {
         let plan = SnapshotPlan {
@@ -625,14 +623,7 @@ mod tests {
             purge_every: None,
         };
         let handle = Loop::new().unwrap().handle();
-        let log = LogPlan {
-            dirs: plan.dirs.clone(),
-            log: LogOptions { prealloc_bytes: 0, ..LogOptions::default() },
-            warn_after: Duration::from_secs(1),
-            recover: RecoverOptions::default(),
-            tree: tree_options(),
-        };
-        let log = LogThread::start(log, Zxid::ZERO, handle.clone()).unwrap();
+        let log = LogThread::start(log_plan(&plan.dirs), Zxid::ZERO, handle.clone()).unwrap();
         (Snapshots::start(plan, FileDisk, handle, SinceSnapshot::default(), 1).unwrap(), log)
     }
 
