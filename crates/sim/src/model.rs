@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proto::{Acl, Entry, EventKind, SessionId, Txn, TxnKind, Zxid};
+use proto::{Acl, Code, Entry, EventKind, SessionId, Txn, TxnKind, Zxid};
 
 use crate::invariants::Broken;
 use crate::net::Host;
@@ -14,6 +14,11 @@ use crate::setup::Setup;
 
 /// What a znode holds: the simulated clients write numbers.
 pub type Value = u64;
+
+/// A znode with a quota, which no more than [`LIMIT`] children pass.
+pub const LIMITED: &str = "/q";
+/// See there.
+pub const LIMIT: u64 = 4;
 
 /// A write that a client asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -134,6 +139,8 @@ pub struct Model {
     answers: Vec<(u64, Zxid)>,
     /// The newest write that was answered: whoever writes later must come behind it.
     answered: Zxid,
+    /// Children of [`LIMITED`].
+    limited: u64,
     /// Sessions that ended without their client's wish, to be looked at by who knows the time.
     pub ended: Vec<SessionId>,
     last: Zxid,
@@ -240,6 +247,12 @@ impl Model {
                 header.cxid, header.session
             ));
         }
+        let asked = self.requests.get(&(header.session, header.cxid)).filter(|_| is_asked);
+        if error == Some(Code::NodeExists.number())
+            && matches!(asked, Some(Write::Create { sequential: true, .. }))
+        {
+            return broken(format!("the number of {asked:?} was given before (M4)"));
+        }
         if error.is_none() && is_asked {
             self.check_asked(zxid, header.session, header.cxid, &entry.txn)?;
         }
@@ -329,6 +342,12 @@ impl Model {
                 let reader = reader_of(create.acl.as_ref());
                 lives.push(Life { created: zxid, ended: None, owner, reader: reader.clone(), values });
                 self.changed(zxid, EventKind::Created, &path, reader);
+                if parent(&path) == LIMITED {
+                    self.limited += 1;
+                }
+                if self.limited > LIMIT {
+                    return broken(format!("{zxid} creates {path}, beyond the quota"));
+                }
             }
             Txn::Delete(delete) => {
                 let path = delete.path.as_deref().unwrap_or_default().to_owned();
@@ -376,6 +395,9 @@ impl Model {
         life.ended = Some(zxid);
         let reader = life.reader.clone();
         self.changed(zxid, EventKind::Deleted, path, reader);
+        if parent(path) == LIMITED {
+            self.limited -= 1;
+        }
         self.lists.entry(parent(path).to_owned()).or_default().push(zxid);
         Ok(())
     }
@@ -434,6 +456,11 @@ impl Model {
             Some((_, Some(closed))) if zxid < *closed => Ok(()),
             known => broken(format!("session {session} is served at {zxid}, but it is {known:?} (C9)")),
         }
+    }
+
+    /// Every session that is open.
+    pub fn open_sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.sessions.iter().filter(|(_, (_, closed))| closed.is_none()).map(|(&session, _)| session)
     }
 
     /// Whether a session was closed.

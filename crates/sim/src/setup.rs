@@ -115,7 +115,7 @@ impl Setup {
 
     pub(crate) fn core(&self, first_session: SessionId) -> CoreOptions {
         CoreOptions {
-            prepare: tree::prepare::Options::default(),
+            prepare: tree::prepare::Options { enforce_quota: true, ..Default::default() },
             tick_ms: self.tick_ms,
             first_session,
             cleaner: CleanerOptions::default(),

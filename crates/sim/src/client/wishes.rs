@@ -6,10 +6,19 @@ use proto::{
 };
 
 use super::{Client, Habits, NODES, Pending, REGISTERS, SECRETS, WATCHES_MAX};
-use crate::model::{Value, Write};
+use crate::model::{LIMIT, LIMITED, Value, Write};
 use crate::net::{Host, Key};
 use crate::outside::Outside;
 use crate::setup::Setup;
+
+/// Where the quota of [`LIMITED`] is written down.
+const QUOTA: &str = "/zookeeper/quota/q";
+/// Paths that no znode can have.
+const NO_PATHS: [&str; 4] = ["", "/n/", "/n//a", "/n/.."];
+/// Who is named in access control lists.
+const NOBODY: [&str; 5] = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"];
+/// In so many of 1000 cases a write is an odd one.
+const ODD_PERMILLE: u64 = 60;
 
 #[derive(Clone, Debug)]
 pub(super) enum Asked {
@@ -49,7 +58,8 @@ impl Client {
         if let Some(missing) =
             roots().find(|root| out.evidence.model.look(root, out.evidence.tip()).is_none())
         {
-            let value = self.value();
+            // What a quota says is no number.
+            let value = if missing.starts_with(QUOTA) { 0 } else { self.value() };
             return Asked::Write(Write::Create { path: missing, value, ephemeral: false, sequential: false });
         }
         let Habits { writes_permille, closes_permille, .. } = self.habits;
@@ -68,6 +78,9 @@ impl Client {
         let watches = self.watches.len() < WATCHES_MAX && self.rng.chance(300);
         if self.rng.chance(writes_permille) {
             let value = self.value();
+            if self.rng.chance(ODD_PERMILLE) {
+                return Asked::Write(self.odd_wish(value));
+            }
             return Asked::Write(match self.rng.below(10) {
                 0..=4 => {
                     let expected = self.rng.chance(100).then_some(0);
@@ -119,6 +132,16 @@ impl Client {
         }
     }
 
+    /// What hardly any client asks for: more than a quota takes, or what has to be refused.
+    fn odd_wish(&mut self, value: Value) -> Write {
+        let path = if self.rng.chance(200) {
+            NO_PATHS[self.rng.index(NO_PATHS.len())].to_owned()
+        } else {
+            format!("{LIMITED}/c{}-{value:x}", self.at)
+        };
+        Write::Create { path, value, ephemeral: true, sequential: false }
+    }
+
     fn value(&mut self) -> Value {
         self.next_value += 2;
         self.next_value
@@ -127,7 +150,30 @@ impl Client {
 
 /// What has to be there for the rest.
 fn roots() -> impl Iterator<Item = String> {
-    (0..REGISTERS).map(|register| format!("/r{register}")).chain([NODES.to_owned(), SECRETS.to_owned()])
+    let (stats, limits) = (format!("{QUOTA}/zookeeper_stats"), format!("{QUOTA}/zookeeper_limits"));
+    let others = [NODES, SECRETS, LIMITED, QUOTA, &stats, &limits].map(str::to_owned);
+    (0..REGISTERS).map(|register| format!("/r{register}")).chain(others)
+}
+
+/// What a znode holds: its value, unless it is one of those that say what a quota is.
+fn data_of(path: &str, value: Value) -> Vec<u8> {
+    match path.strip_prefix(QUOTA) {
+        None => value.to_be_bytes().to_vec(),
+        Some("/zookeeper_limits") => {
+            format!("count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit={}", LIMIT + 1).into_bytes()
+        }
+        Some(_) => Vec::new(),
+    }
+}
+
+/// Who may do what: below [`SECRETS`] one client everything, elsewhere all everything, in lists that differ all the same.
+fn acl_of(path: &str, value: Value, host: Host) -> Vec<Acl<'static>> {
+    let ip = |perms, address: &str| Acl { perms, id: Id::new("ip", address).into_owned() };
+    if path.starts_with(SECRETS) && path != SECRETS {
+        return vec![ip(Perms::ALL.0, &Setup::ip(host).to_string())];
+    }
+    let one = usize::try_from(value / 2).unwrap_or(0) % NOBODY.len();
+    if value.is_multiple_of(3) { vec![Acl::open(), ip(Perms::READ.0, NOBODY[one])] } else { vec![Acl::open()] }
 }
 
 fn encode(asked: &Asked, host: Host) -> (OpCode, Vec<u8>) {
@@ -152,14 +198,8 @@ fn encode(asked: &Asked, host: Host) -> (OpCode, Vec<u8>) {
         }
         Asked::Write(Write::Create { path, value, ephemeral, sequential }) => {
             let flags = i32::from(*ephemeral) + 2 * i32::from(*sequential);
-            let data = value.to_be_bytes();
-            let acl = if path.starts_with(SECRETS) && path != SECRETS {
-                let address = Setup::ip(host).to_string();
-                Acl { perms: Perms::ALL.0, id: Id::new("ip", &address).into_owned() }
-            } else {
-                Acl::open()
-            };
-            let acl = Some(vec![acl]);
+            let data = data_of(path, *value);
+            let acl = Some(acl_of(path, *value, host));
             CreateRequest { path: text(path), data: Some(&data), acl, flags }.encode(&mut body);
             OpCode::Create
         }
