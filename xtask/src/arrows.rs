@@ -12,26 +12,27 @@ use serde_json::Value;
 use crate::run::{cargo, repository};
 
 /// A crate and all of our crates it may use. One that is not listed may not be in the workspace.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
+    ("mutants", &[]),
     ("proto", &[]),
-    ("tree", &["proto"]),
-    ("zab", &["proto"]),
-    ("store", &["proto"]),
-    ("member", &["proto", "tree", "zab", "store"]),
+    ("tree", &["mutants", "proto"]),
+    ("zab", &["mutants", "proto"]),
+    ("store", &["mutants", "proto"]),
+    ("member", &["mutants", "proto", "tree", "zab", "store"]),
     ("admin", &["member", "proto"]),
     ("server", &["proto", "tree", "zab", "store", "member", "admin"]),
     ("tools", &["proto", "store"]),
     ("client", &["proto"]),
     ("cli", &["client", "proto"]),
     ("bench", &["client", "proto"]),
-    ("sim", &["proto", "tree", "zab", "store", "member", "client"]),
+    ("sim", &["mutants", "proto", "tree", "zab", "store", "member", "client"]),
     ("compat", &[]),
     ("xtask", &[]),
     ("fuzz", &["proto", "tree", "zab", "store", "member", "admin", "server"]),
 ];
 
 /// The crates that cannot reach a clock, a socket, a file or a thread; `client` can with its feature `driver` alone.
-const NO_STD: [&str; 7] = ["proto", "tree", "zab", "store", "member", "admin", "client"];
+const NO_STD: [&str; 8] = ["mutants", "proto", "tree", "zab", "store", "member", "admin", "client"];
 
 /// `cargo metadata` of the workspace with all its dependencies.
 pub(crate) fn metadata() -> Result<Value> {

@@ -32,7 +32,7 @@ cargo xtask COMMAND
   soak [--hours N]            the lanes that crash, cut and mix, in their long form, for N hours (default 1)
   fuzz [--seconds N]          run each fuzz target for N seconds (default 600), two at a time
   sim [--seeds N] [--from S]  simulate ensembles from seeds; --seconds T: for so long; --seed S --trace: one, line by line;
-                              --plants: find every planted bug; --script FILE: a scenario
+                              --plants: find every mistake of `mutants`; --script FILE: a scenario
   bench --against apache      compare speed and memory with Apache, write bench/RESULTS.md (--ensemble: three members, bench/ENSEMBLE.md)
 ";
 

@@ -1,5 +1,10 @@
 //! The outside world: sockets, threads, clock, disk, configuration.
 
+#[cfg(mutants)]
+compile_error!(
+    "nothing that ships can be told to make a mistake: `--cfg mutants` is for the simulator alone"
+);
+
 mod background;
 mod baton;
 pub mod clock;

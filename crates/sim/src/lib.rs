@@ -10,6 +10,8 @@ pub mod machine;
 pub mod model;
 pub mod net;
 pub mod outside;
+#[cfg(mutants)]
+pub mod plants;
 pub mod rng;
 pub mod scenario;
 pub mod setup;

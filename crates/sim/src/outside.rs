@@ -122,45 +122,6 @@ pub enum Event {
     Fault,
 }
 
-/// A bug planted in the driver, which the general workload has to find: the mistakes of Java's history that are not the
-/// protocol's but those of who carries it out (reliability.md §5).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Plant {
-    /// Epochs are said to be stored and are not (ZOOKEEPER-335).
-    ForgetEpoch,
-    /// currentEpoch is stored before the history in front of it (ZOOKEEPER-4643, ZOOKEEPER-4646).
-    EpochFirst,
-    /// A batch is said to be durable before it is written (ZOOKEEPER-4785).
-    EarlyPersisted,
-    /// A batch is said to be durable and never written.
-    NeverWritten,
-    /// A batch is written and not synced (ZOOKEEPER-2872).
-    NeverSynced,
-    /// A log that fails is written on (ZOOKEEPER-2247).
-    ErrorIgnored,
-    /// A truncation does nothing (ZOOKEEPER-3701).
-    TruncateIgnored,
-    /// The tree keeps what a truncation took from the log (ZOOKEEPER-2845, ZOOKEEPER-4712).
-    TreeKept,
-    /// A snapshot of a leader is never stored (ZOOKEEPER-3104, ZOOKEEPER-3642).
-    NeverInstalled,
-}
-
-impl Plant {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::ForgetEpoch,
-        Self::EpochFirst,
-        Self::EarlyPersisted,
-        Self::NeverWritten,
-        Self::NeverSynced,
-        Self::ErrorIgnored,
-        Self::TruncateIgnored,
-        Self::TreeKept,
-        Self::NeverInstalled,
-    ];
-}
-
 struct Due {
     at_us: u64,
     number: u64,
@@ -200,8 +161,6 @@ pub struct Outside {
     pub reads_in_bits: bool,
     /// Members speak with the accent of Java's on connections made from now on.
     pub accents: bool,
-    /// A planted bug.
-    pub plant: Option<Plant>,
     /// See [`crate::setup::Setup`].
     pub snap_count: u64,
     /// How often a role began.
@@ -238,7 +197,6 @@ impl Outside {
             trace,
             reads_in_bits: false,
             accents: false,
-            plant: None,
             snap_count: 0,
             changes: 0,
             changed: 0,
@@ -343,7 +301,7 @@ impl Outside {
         let (caller, called) = self.net.hosts(key).unwrap_or_default();
         let to = if side == Side::Caller { called } else { caller };
         let mut lines = Vec::new();
-        let mut acks = Vec::new();
+        let (mut acks, mut claims) = (Vec::new(), Vec::new());
         let mut held = None;
         let holds = &mut self.holds;
         let mut look = |start: usize, name: &str| {
@@ -355,8 +313,14 @@ impl Outside {
         match side {
             Side::Caller => tap.learner(bytes, |start, packet| {
                 look(start, packet.name());
-                if let LearnerPacket::Ack { zxid } = *packet {
-                    acks.push(zxid);
+                match *packet {
+                    LearnerPacket::Ack { zxid } => acks.push(zxid),
+                    LearnerPacket::AckEpoch { last_zxid, .. } => claims.push(last_zxid),
+                    LearnerPacket::FollowerInfo { .. }
+                    | LearnerPacket::ObserverInfo { .. }
+                    | LearnerPacket::Ping { .. }
+                    | LearnerPacket::Revalidate { .. }
+                    | LearnerPacket::Request { .. } => {}
                 }
                 lines.extend(reads.then(|| wire::show_learner(packet)).flatten());
             }),
@@ -367,6 +331,11 @@ impl Outside {
         }
         for zxid in acks {
             self.on_ack(at, zxid);
+        }
+        for zxid in claims {
+            // A mark that opens an epoch has no entry.
+            let is_durable = zxid.counter() == 0 || self.evidence.durable[at].last() >= zxid;
+            self.evidence.see(&Seen::Acknowledged { sid: sid(at), zxid, is_durable });
         }
         for line in lines {
             self.line(format_args!("{} -> {}  {line}", at + 1, to + 1));

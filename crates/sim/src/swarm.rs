@@ -10,7 +10,7 @@ use store::mem::Fault;
 use crate::client::Habits;
 use crate::machine::DiskSpeed;
 use crate::net::{Class, NetOptions};
-use crate::outside::{Event, Plant};
+use crate::outside::Event;
 use crate::rng::Rng;
 use crate::setup::Setup;
 use crate::world::{Step, World};
@@ -147,8 +147,6 @@ pub struct Order {
     pub seed: u64,
     /// One line per state change goes to stdout.
     pub prints: bool,
-    /// A bug planted in the driver.
-    pub plant: Option<Plant>,
     /// How long things break, in simulated seconds, on average; half to one and a half times that.
     pub chaos_s: u64,
 }
@@ -182,8 +180,7 @@ pub struct Report {
 
 impl Report {
     /// Of a run that ended with a panic.
-    #[must_use]
-    pub fn panicked(seed: u64, text: String) -> Self {
+    fn panicked(seed: u64, text: String) -> Self {
         Self {
             seed,
             simulated_us: 0,
@@ -242,6 +239,19 @@ fn draw_setup(rng: &mut Rng) -> Setup {
     }
 }
 
+/// Runs it. A panic of a member or an assertion in it is a broken promise like any other.
+#[must_use]
+pub fn try_run(order: Order) -> Report {
+    std::panic::catch_unwind(|| run(order)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+            .unwrap_or_default();
+        Report::panicked(order.seed, text)
+    })
+}
+
 /// Runs it.
 #[must_use]
 pub fn run(order: Order) -> Report {
@@ -253,7 +263,6 @@ pub fn run(order: Order) -> Report {
     if by_groups {
         world.out.evidence.hit("groups and weights");
     }
-    world.out.plant = order.plant;
     for machine in &mut world.machines {
         machine.keep_permille = rng.below(1001);
     }
@@ -348,6 +357,9 @@ fn heal(world: &mut World, chaos: &Chaos) {
     if !world.run_until_holds(world.out.now_us + HEAL_US, World::is_whole) {
         return fail(world, "not every member serves any more (L4)");
     }
+    if !world.run_until_holds(world.out.now_us + HEAL_US, World::has_no_lost_session) {
+        return fail(world, "a session without a client does not end (C9)");
+    }
     let changes = world.out.changes;
     for client in &mut world.clients {
         client.is_quiet = true;
@@ -361,6 +373,13 @@ fn heal(world: &mut World, chaos: &Chaos) {
     }
     for machine in &mut world.machines {
         machine.compare_files(&mut world.out);
+    }
+    let (first, others) = world.machines.split_at(1);
+    for machine in &world.machines {
+        machine.compare_oldest(&mut world.out);
+    }
+    for other in others {
+        first[0].compare_with(other, &mut world.out);
     }
     let orphans = world.out.evidence.model.orphans().join(" ");
     if !orphans.is_empty() {
@@ -479,9 +498,9 @@ impl Chaos {
                 disk.set_capacity(room);
             }
             Kind::WallJump => {
-                let day_ms = 86_400_000_i64;
+                const TENTH_OF_A_DAY_MS: i64 = 8_640_000;
                 let tenths = i64::try_from(self.rng.below(21)).unwrap_or(0) - 10;
-                world.machines[at].skew.wall_ahead_ms += tenths * day_ms / 10;
+                world.machines[at].jump(tenths * TENTH_OF_A_DAY_MS);
             }
             Kind::ClockRate => {
                 let rate = self.rng.range(800, 1300);

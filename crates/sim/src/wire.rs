@@ -132,6 +132,12 @@ impl Accent {
         out
     }
 
+    /// Whether it has said on the election port who it is.
+    #[must_use]
+    pub fn has_greeted(&self) -> bool {
+        self.chunks > 1
+    }
+
     /// What is sent on the election port, and behind it once more what was sent before. The greeting is sent once.
     pub fn voter(&mut self, bytes: Vec<u8>, again: bool) -> Vec<u8> {
         self.chunks += 1;

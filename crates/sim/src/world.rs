@@ -219,6 +219,13 @@ impl World {
         }
     }
 
+    /// Whether every open session is that of a client.
+    #[must_use]
+    pub fn has_no_lost_session(&self) -> bool {
+        let is_owned = |session| self.clients.iter().any(|client| client.session == session);
+        self.out.evidence.model.open_sessions().all(is_owned)
+    }
+
     /// Goes on until then, or until a promise is broken. Faults that were planned are passed over.
     pub fn run_until(&mut self, until_us: u64) {
         while self.broken().is_none() && self.step(until_us) != Step::Still {}

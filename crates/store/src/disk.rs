@@ -8,6 +8,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
+use mutants::mutant;
+
 /// What the operating system said to one file operation. Every variant names the path.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum DiskError {
@@ -275,6 +277,9 @@ pub fn replace<D: Disk>(disk: &D, path: &str, bytes: &[u8]) -> Result<(), DiskEr
         // The first error is the one to tell; a temporary file left behind is removed at the next try.
         let _ = disk.remove(&temporary);
         return Err(error);
+    }
+    if mutant!(RenameNotSynced) {
+        return Ok(());
     }
     disk.sync_dir(parent(path))
 }

@@ -5,6 +5,7 @@
 
 use alloc::string::{String, ToString};
 
+use mutants::mutant;
 use proto::{Epoch, Zxid};
 
 use crate::disk::{self, Disk, DiskError};
@@ -191,7 +192,9 @@ pub fn load_epochs<D: Disk>(disk: &D, dir: &str, last: Zxid) -> Result<Epochs, E
 /// accepted before, the history is what it says: the transactions of an epoch stand behind the whole history its leader
 /// started with. Java does not start then.
 fn adopt_history<D: Disk>(disk: &D, dir: &str, of_log: Epoch) -> Result<Option<Epoch>, EpochError> {
-    if load(disk, dir, EpochKind::Accepted)?.is_none_or(|accepted| accepted < of_log) {
+    if load(disk, dir, EpochKind::Accepted)?.is_none_or(|accepted| accepted < of_log)
+        || mutant!(HistoryNotAdopted)
+    {
         return Ok(None);
     }
     save(disk, dir, EpochKind::Current, of_log)?;

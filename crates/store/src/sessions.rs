@@ -7,6 +7,7 @@
 
 use alloc::vec::Vec;
 
+use mutants::mutant;
 use proto::{Encode, Reader, SessionId};
 
 use crate::disk::{self, Disk, DiskError, DiskFile};
@@ -52,6 +53,7 @@ pub fn claim_session_ids<D: Disk>(disk: &D, dir: &str, by_clock: SessionId) -> R
     if let Some(Some(SessionId(free))) = found
         && free & !COUNTED == opener
         && by_clock.0.wrapping_sub(free) & COUNTED > COUNTED / 16
+        && !mutant!(IdsRepeat)
     {
         first = free & COUNTED;
     }

@@ -7,6 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use hashbrown::HashTable;
+use mutants::mutant;
 use proto::{Acl, AclList, wire};
 
 use crate::hash::NameHash;
@@ -136,7 +137,9 @@ impl AclTable {
 
     /// A list of a snapshot, without a use so far.
     pub(crate) fn load(&mut self, id: i64, list: AclList) -> u32 {
-        self.last_id = self.last_id.max(id);
+        if !mutant!(AclIdAgain) {
+            self.last_id = self.last_id.max(id);
+        }
         let mut bytes = Vec::new();
         wire::put_all(list.iter(), &mut bytes);
         self.put(Entry { id, uses: 0, hash: self.hash.of(&bytes), list: Some(list) })

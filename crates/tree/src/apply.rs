@@ -6,6 +6,7 @@
 
 use alloc::vec::Vec;
 
+use mutants::mutant;
 use proto::{
     Acl, Buffer, Code, Entry, SessionId, Stat, SubTxn, Text, Txn, TxnDigest, TxnError, TxnKind, Zxid,
 };
@@ -369,7 +370,7 @@ impl Tree {
         let (parent_path, name) = path.rsplit_once('/').ok_or(Code::NoNode)?;
         let parent = self.find(parent_path).ok_or(Code::NoNode)?;
         // Also if the znode is gone already: a fuzzy snapshot may have the parent from before.
-        if self.store.persisted(parent).pzxid < now.zxid {
+        if self.store.persisted(parent).pzxid < now.zxid && !mutant!(PzxidStale) {
             self.save_for_snapshot(parent);
             self.subtract_digest(parent, parent_path);
             self.store.family_mut(parent).pzxid = now.zxid.0;
@@ -443,7 +444,9 @@ impl Tree {
         let mut left: Vec<_> = self.ephemerals(now.session).map(|id| self.node(id).path()).collect();
         left.sort_unstable();
         for path in left {
-            let _ = self.delete(&path, now, observer);
+            if !mutant!(OrphanLeft) {
+                let _ = self.delete(&path, now, observer);
+            }
         }
         self.sessions.remove(&now.session);
     }

@@ -11,6 +11,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use mutants::mutant;
 use proto::{AclList, Encode, SessionId, Zxid, wire};
 
 use crate::acls::AclTable;
@@ -102,12 +103,13 @@ impl Tree {
         let id = WalkId(self.walks_begun);
         self.walks_begun += 1;
         self.walks.push(Walk { id, next: 0, end, done, ahead: Vec::new() });
-        let head = SnapshotHead {
-            zxid: self.last_zxid,
-            digest: self.digest,
-            sessions: self.sessions.iter().map(|(&session, &timeout_ms)| (session, timeout_ms)).collect(),
-            acls: self.acls.all(),
-        };
+        let mut sessions: Vec<_> =
+            self.sessions.iter().map(|(&session, &timeout_ms)| (session, timeout_ms)).collect();
+        if mutant!(SessionsOlder) {
+            sessions.pop();
+        }
+        let head =
+            SnapshotHead { zxid: self.last_zxid, digest: self.digest, sessions, acls: self.acls.all() };
         (id, head)
     }
 
@@ -154,7 +156,7 @@ impl Tree {
     /// Before a znode changes or goes: writes it as it is, for each picture that still needs it.
     #[inline]
     pub(crate) fn save_for_snapshot(&mut self, id: NodeId) {
-        if !self.walks.is_empty() {
+        if !self.walks.is_empty() && !mutant!(FuzzySnapshot) {
             self.save_for_walks(id);
         }
     }

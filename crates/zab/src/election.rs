@@ -5,6 +5,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use mutants::mutant;
 use proto::quorum::{PeerState, Vote};
 use proto::{Sid, Zxid};
 
@@ -97,7 +98,7 @@ impl Election {
         times: ElectionTimes,
         now_ms: u64,
     ) -> Self {
-        let initial = if quorum.is_voter(me) {
+        let initial = if quorum.is_voter(me) || mutant!(ObserverVotes) {
             Vote { leader: me, zxid: claim.last, round, peer_epoch: claim.epoch }
         } else {
             Vote { leader: Sid(NOTHING), zxid: Zxid(NOTHING), round, peer_epoch: NOTHING }
@@ -111,7 +112,7 @@ impl Election {
             established: BTreeMap::new(),
             down,
             silenced: false,
-            may_be_silenced: claim.is_blank,
+            may_be_silenced: claim.is_blank && !mutant!(BlankVotes),
             repeat_ms: times.repeat_min_ms,
             repeat_at_ms: now_ms + times.repeat_min_ms,
             decide_at_ms: None,
@@ -137,7 +138,9 @@ impl Election {
 
     fn adopt(&mut self, vote: Vote, quorum: &Quorum) {
         self.own = vote;
-        self.decide_at_ms = None;
+        if !mutant!(VoteChangesLate) {
+            self.decide_at_ms = None;
+        }
         self.count_own(quorum);
     }
 
@@ -215,8 +218,10 @@ impl Election {
         }
         let agrees =
             |sid: Sid| self.received.get(&sid).is_some_and(|seen| same_looking(&seen.vote, &self.own));
-        if !quorum.is_met(&agrees) {
+        if !quorum.is_met(&agrees) && !mutant!(VoteChangesLate) {
             self.decide_at_ms = None;
+        }
+        if !quorum.is_met(&agrees) {
             return None;
         }
         // The wait is for better votes. Whoever agrees has none, and whoever is out of reach sends none, so that
@@ -271,7 +276,9 @@ impl Election {
     ) -> Option<Decision> {
         if is_up {
             self.down.remove(&sid);
-            tell.push(Tell::One(sid));
+            if !mutant!(VotesToldOnce) {
+                tell.push(Tell::One(sid));
+            }
             None
         } else {
             self.down.insert(sid);
@@ -287,7 +294,9 @@ impl Election {
         if self.repeat_at_ms <= now_ms {
             self.repeat_ms = (self.repeat_ms * 2).min(self.times.repeat_max_ms);
             self.repeat_at_ms = now_ms + self.repeat_ms;
-            tell.push(Tell::Everyone);
+            if !mutant!(VotesToldOnce) {
+                tell.push(Tell::Everyone);
+            }
         }
         self.settle(quorum, now_ms)
     }

@@ -13,6 +13,7 @@ mod tests;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
+use mutants::mutant;
 use proto::quorum::{LearnerInfo, PROTOCOL_VERSION};
 use proto::{Epoch, Sid, Zxid};
 
@@ -407,7 +408,9 @@ impl Leader {
 
     /// A piece of what a learner lacks has reached it: slow is not silent (R11, ZOOKEEPER-1697).
     pub(crate) fn on_sync_progress(&mut self, link: LinkId, now_ms: u64) {
-        if let Some(learner) = self.learners.get_mut(&link) {
+        if let Some(learner) = self.learners.get_mut(&link)
+            && !mutant!(SlowSnapshotCut)
+        {
             learner.deadline_ms = learner.deadline_ms.max(now_ms + self.limits.init_ms);
             self.deadline_ms = match self.stage {
                 Stage::Synchronizing { .. } => self.deadline_ms.max(now_ms + self.limits.init_ms),
@@ -488,11 +491,13 @@ impl Leader {
     fn open_third(&mut self, quorum: &Quorum, out: &mut VecDeque<Effect>, now_ms: u64) {
         let Stage::Synchronizing { stored } = self.stage else { return };
         let counted = self.synchronized();
-        if !quorum.is_met(&|sid| if sid == self.me { stored } else { counted.contains(&sid) }) {
+        if !quorum.is_met(&|sid| {
+            if sid == self.me { stored || mutant!(LeadsUnstored) } else { counted.contains(&sid) }
+        }) {
             return;
         }
         // The leader itself has to be among them, for its currentEpoch is what it will claim in the next election.
-        if !stored {
+        if !stored && !mutant!(LeadsUnstored) {
             return;
         }
         self.stage = Stage::Broadcast;
@@ -674,7 +679,7 @@ impl Leader {
             Stage::Broadcast => {
                 self.deadline_ms = now_ms + self.limits.tick_ms;
                 let stuck = |(_, since): (Zxid, u64)| now_ms.saturating_sub(since) > self.limits.sync_ms;
-                if self.own_lag.current.is_some_and(stuck) {
+                if self.own_lag.current.is_some_and(stuck) && !mutant!(StuckDiskLeads) {
                     return Err(Resigned::SlowDisk);
                 }
                 let heard: BTreeSet<Sid> = self

@@ -4,6 +4,7 @@
 
 use alloc::collections::VecDeque;
 
+use mutants::mutant;
 use proto::quorum::LeaderPacket;
 use proto::{Epoch, Sid, Zxid};
 
@@ -217,6 +218,9 @@ impl Learner {
     ) -> Result<(), Violation> {
         self.heard(now_ms);
         let misplaced = Violation::OutOfPlace { packet: packet.name(), phase: self.stage.name() };
+        if self.stage == Stage::Compared && mutant!(EpochBeforeHistory) {
+            out.push_back(Effect::StoreCurrent(self.epoch));
+        }
         match (packet, self.stage) {
             (&LeaderPacket::LeaderInfo { epoch, .. }, Stage::Registering) => {
                 self.on_leader_info(epoch, out, now_ms)
@@ -390,7 +394,11 @@ impl Learner {
         }
         self.last = zxid;
         self.proposed.push_back(zxid);
-        out.push_back(Effect::Append { zxid });
+        let is_lost = (self.stage == Stage::Synchronized && mutant!(ProposalLostInSync))
+            || (snapshot && self.is_observer && mutant!(ObserverLosesInSync));
+        if !is_lost {
+            out.push_back(Effect::Append { zxid });
+        }
         Ok(())
     }
 
@@ -403,7 +411,9 @@ impl Learner {
             return Err(Violation::CommitMismatch { oldest: self.proposed.front().copied(), got: zxid });
         }
         self.proposed.pop_front();
-        self.committed = zxid;
+        if !(self.stage == Stage::Synchronized && mutant!(CommitLostInSync)) {
+            self.committed = zxid;
+        }
         // Nothing is delivered before UPTODATE: until then the leader's word is not yet that of a quorum. Behind a
         // snapshot it has to be, since what is written down at NEWLEADER is the tree.
         if snapshot || self.stage == Stage::Broadcast {

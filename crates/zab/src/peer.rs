@@ -8,6 +8,7 @@ mod tests;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
+use mutants::mutant;
 use proto::quorum::{LeaderPacket, LearnerPacket, PeerState, Vote};
 use proto::{Epoch, Sid, Zxid};
 
@@ -316,8 +317,8 @@ impl Peer {
         match &self.phase {
             // There is nothing true to say before the log is still; who asks is told when a role begins.
             Phase::Draining => self.note_asked(from, now_ms),
-            Phase::Looking(_) if quorum.is_voter(from) => {
-                if quorum.is_voter(seen.vote.leader) {
+            Phase::Looking(_) if quorum.is_voter(from) || mutant!(ObserverVotes) => {
+                if quorum.is_voter(seen.vote.leader) || mutant!(ObserverVotes) {
                     self.elect(now_ms, |election, quorum, tell| {
                         election.on_vote(from, seen, quorum, tell, now_ms)
                     });

@@ -4,6 +4,7 @@
 
 use alloc::collections::VecDeque;
 
+use mutants::mutant;
 use proto::Zxid;
 
 /// Which committed transactions a member holds in memory: consecutive ones, in runs of one epoch.
@@ -118,12 +119,18 @@ pub fn plan(held: &Held, last: Zxid, whole_from: Zxid, theirs: Zxid) -> Plan {
     }
     if theirs >= min {
         return match held.at_or_behind(theirs) {
-            Some(first) if first == theirs || opens_epoch => Plan::Diff { after: theirs, last: max },
+            Some(first) if first == theirs || opens_epoch || mutant!(TailSurvives) => {
+                Plan::Diff { after: theirs, last: max }
+            }
             // Its end is not in this history, and the place where they part lies in an earlier epoch.
             Some(_) | None => Plan::Snap,
         };
     }
-    if theirs >= whole_from && !opens_epoch { Plan::Log { after: theirs, upto: min } } else { Plan::Snap }
+    if (theirs >= whole_from || mutant!(ZeroIsBound)) && !opens_epoch {
+        Plan::Log { after: theirs, upto: min }
+    } else {
+        Plan::Snap
+    }
 }
 
 #[cfg(test)]

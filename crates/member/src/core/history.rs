@@ -7,6 +7,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use mutants::mutant;
 use proto::Zxid;
 use zab::Held;
 
@@ -186,7 +187,9 @@ impl History {
     /// * `end`: the last delivered transaction.
     pub(super) fn release(&mut self, end: Zxid) {
         self.is_held_back = false;
-        self.held = Held::behind(end);
+        if !mutant!(HoleInRecent) {
+            self.held = Held::behind(end);
+        }
         self.forming = self.forming.without_first(self.forming_delivered);
         self.forming_origins.drain(..self.forming_delivered);
         self.forming_delivered = 0;

@@ -9,6 +9,7 @@ mod history;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use mutants::mutant;
 use proto::quorum::LearnerPacket;
 use proto::wire::put_bytes;
 use proto::{Code, Encode, Entry, Id, OpCode, SessionId, Txn, TxnKind, Zxid};
@@ -79,7 +80,8 @@ pub(crate) enum Resumed {
 /// what another process gave while the clock showed a later time, they know nothing.
 #[must_use]
 pub fn first_session(tree: &Tree, sid: u8, now: Now) -> SessionId {
-    let by_clock = SessionId::first(sid, now.wall_ms.unsigned_abs());
+    let since_ms = if mutant!(IdsRepeat) { now.mono_ms } else { now.wall_ms.unsigned_abs() };
+    let by_clock = SessionId::first(sid, since_ms);
     let own = tree.sessions().keys().copied().filter(|id| id.0 >> 56 == by_clock.0 >> 56);
     own.map(|SessionId(id)| SessionId(id + 1)).fold(by_clock, SessionId::max)
 }
@@ -159,7 +161,9 @@ impl Core {
         self.pending = Pending::new();
         self.clock = SessionClock::new(self.tick_ms);
         self.cleaner = Cleaner::new(self.cleaner_options, now);
-        self.take_over_sessions(now);
+        if !mutant!(SessionsForgotten) {
+            self.take_over_sessions(now);
+        }
     }
 
     /// Another member decides.
@@ -171,7 +175,9 @@ impl Core {
 
     /// The role is over. What was proposed here still goes to the log, and is history.
     pub(crate) fn retire(&mut self) {
-        self.duty = Duty::Idle;
+        if !mutant!(OldRoleGoesOn) {
+            self.duty = Duty::Idle;
+        }
         self.wants_answer = false;
         self.pending = Pending::new();
         self.clock = SessionClock::new(self.tick_ms);

@@ -1,5 +1,6 @@
 //! What the protocol wants done, spelled out.
 
+use mutants::mutant;
 use proto::quorum::{
     LeaderPacket, LearnerInfo, LearnerPacket, Notification, NotificationTail, PROTOCOL_VERSION,
 };
@@ -43,8 +44,16 @@ impl Member {
             Effect::Retire => self.retire(),
             Effect::StoreAccepted(epoch) => {
                 ensemble.order_job(DiskJob::StoreEpoch(EpochFile::Accepted, epoch));
+                if mutant!(EpochToldEarly) {
+                    ensemble.peer.on_accepted_stored(epoch, now.mono_ms);
+                }
             }
-            Effect::StoreCurrent(epoch) => ensemble.order_job(DiskJob::StoreEpoch(EpochFile::Current, epoch)),
+            Effect::StoreCurrent(epoch) => {
+                ensemble.order_job(DiskJob::StoreEpoch(EpochFile::Current, epoch));
+                if mutant!(NewLeaderAckedEarly) {
+                    ensemble.peer.on_current_stored(epoch, now.mono_ms);
+                }
+            }
             Effect::Listen(is_open) => ensemble.orders.push_back(Order::Listen(is_open)),
             Effect::LeaderInfo { link, epoch } => {
                 self.send(link, &LeaderPacket::LeaderInfo { epoch, protocol_version: PROTOCOL_VERSION });
@@ -195,7 +204,8 @@ impl Member {
     /// Looks for a leader as soon as everything this member has is on disk. Whether it does now.
     pub(super) fn drain(&mut self, now: Now) -> bool {
         let Some(ensemble) = &mut self.ensemble else { return false };
-        let is_still = ensemble.jobs == 0 && self.core.formed() == 0 && ensemble.logged >= ensemble.taken;
+        let is_still = (ensemble.jobs == 0 && self.core.formed() == 0 && ensemble.logged >= ensemble.taken)
+            || (mutant!(RejoinsFromMemory) && !ensemble.is_tree_unsaved);
         if !ensemble.is_draining || !is_still {
             return false;
         }
@@ -206,7 +216,8 @@ impl Member {
             return true;
         }
         ensemble.is_draining = false;
-        ensemble.peer.on_drained(ensemble.logged, now.mono_ms);
+        let last = if mutant!(RejoinsFromMemory) { self.core.tree().last_zxid() } else { ensemble.logged };
+        ensemble.peer.on_drained(last, now.mono_ms);
         true
     }
 
@@ -214,7 +225,9 @@ impl Member {
         // Up to there this member's history is the leader's.
         self.deliver_up_to(to, now);
         let reload = self.core.tree().last_zxid() > to;
-        self.core.drop_undelivered();
+        if !mutant!(UncommittedKept) {
+            self.core.drop_undelivered();
+        }
         if let Some(ensemble) = &mut self.ensemble {
             ensemble.order_truncation(to, reload);
         }

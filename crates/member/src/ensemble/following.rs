@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use mutants::mutant;
 use proto::quorum::{LeaderPacket, LearnerPacket, PacketError, SessionTouch, packet_length};
 use proto::{Encode as _, Entry, Reader, Zxid};
 use zab::Violation;
@@ -87,7 +88,7 @@ impl Member {
             Received::Whole { taken, tree, nodes } => {
                 ensemble.receiving = None;
                 // What is on disk is of another history until NEWLEADER: nothing is added to it.
-                ensemble.is_tree_unsaved = true;
+                ensemble.is_tree_unsaved = !mutant!(SnapshotTrusted);
                 let zxid = tree.last_zxid();
                 ensemble.observations.push_back(Observation::SnapshotReceived { zxid, nodes });
                 ensemble.peer.on_snapshot(now.mono_ms);

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use mutants::mutant;
 use proto::quorum::{LeaderPacket, LearnerPacket, PacketError, SessionTouch, packet_length};
 use proto::{Code, Encode as _, Id, OpCode, Reader, SessionId, Zxid};
 use tree::prepare::Caller;
@@ -250,7 +251,8 @@ impl Member {
             Plan::Log { after, upto } => {
                 entry.stream = Some(Stream::Log { after, upto, is_begun: false });
                 // Now, for what is in memory now may be gone when the log has been read.
-                put_recent(&self.core, upto, base, entry.live());
+                let from = if mutant!(DiffGap) { Zxid(upto.0 + 1) } else { upto };
+                put_recent(&self.core, from, base, entry.live());
                 ensemble.orders.push_back(Order::Disk(DiskJob::ReadLog { link, after, upto }));
             }
             Plan::Snap => begin_snapshot(&mut self.core, entry),

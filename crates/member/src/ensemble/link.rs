@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use mutants::mutant;
 use proto::quorum::LeaderPacket;
 use proto::{Encode as _, Id, Sid, Zxid};
 use tree::WalkId;
@@ -101,9 +102,12 @@ impl Link {
     pub(super) fn end_stream(&mut self, config: &str) {
         self.stream = None;
         let mut behind = core::mem::take(&mut self.behind);
-        self.out.append(&mut behind);
+        if !mutant!(NewLeaderOvertakes) {
+            self.out.append(&mut behind);
+        }
         if let Some(zxid) = self.new_leader.take() {
             LeaderPacket::NewLeader { zxid, config: config.into() }.encode(&mut self.out);
         }
+        self.out.append(&mut behind);
     }
 }

@@ -20,6 +20,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
+use mutants::mutant;
 use proto::quorum::Notification;
 use proto::{Epoch, Sid, Zxid};
 use zab::{LearnerView, Peer, Seen};
@@ -397,8 +398,12 @@ impl Ensemble {
             MeshEvent::Unlinked(sid) => self.peer.on_link(sid, false, now.mono_ms),
             MeshEvent::Message { from, bytes } => {
                 // Whoever says what cannot be read loses no more than this message (ZOOKEEPER-3769).
-                if let Ok(Notification { state, vote, .. }) = Notification::decode(&bytes) {
-                    self.peer.on_notification(from, Seen { state, vote }, now.mono_ms);
+                match Notification::decode(&bytes) {
+                    Ok(Notification { state, vote, .. }) => {
+                        self.peer.on_notification(from, Seen { state, vote }, now.mono_ms);
+                    }
+                    Err(_) if mutant!(GarbledVoteEnds) => panic!("a vote that cannot be read"),
+                    Err(_) => {}
                 }
             }
         }

@@ -4,6 +4,7 @@ use alloc::string::ToString as _;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use mutants::mutant;
 use proto::{
     AuthPacket, Code, Encode as _, Id, OpCode, PathWatchRequest, Reader, RequestHeader, SaslReply,
     SaslRequest, Xid, Zxid,
@@ -82,7 +83,7 @@ impl Front {
             self.on_write(core, ask, body);
         } else if op == OpCode::Sync && self.waits_for_others(core, ask, frame, body) {
             // It is answered when what it waits for has come.
-        } else if self.conns[index(slot)].line.is_empty() {
+        } else if self.conns[index(slot)].line.is_empty() || mutant!(ReadOvertakes) {
             let ids = Arc::clone(&self.conns[index(slot)].ids);
             self.on_read(core, ask, body, &ids);
         } else {

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use mutants::mutant;
 use proto::{
     AddWatchReply, AddWatchRequest, Code, Encode as _, EventKind, OpCode, Reader, SetWatches, SetWatches2,
     Text, WatchesRequest,
@@ -119,7 +120,7 @@ impl Front {
             let path = path?;
             match tree.find(path) {
                 None => self.catch_up(slot, EventKind::Deleted, path),
-                Some(id) if tree.node(id).persisted().mzxid > seen => {
+                Some(id) if tree.node(id).persisted().mzxid > seen && !mutant!(ChangeMissed) => {
                     self.catch_up(slot, EventKind::DataChanged, path);
                 }
                 node => self.watch(slot, Table::Data, path, node),

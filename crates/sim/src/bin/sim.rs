@@ -6,55 +6,67 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sim::outside::Plant;
 use sim::swarm::{self, Order, Report};
 
 const USAGE: &str = "\
 sim [--seeds N] [--from S] [--seconds T] [--chaos C] [--threads K]   runs seeds S.. until N are done or T seconds have gone by
 sim --seed S [--trace] [--chaos C]                                   runs one seed; with --trace one line per state change
 sim --script FILE                                                    runs a scenario and prints what is seen
-sim --plants [--seeds N] [--chaos C]                                 plants each bug and looks for it in at most N seeds
+sim --plants [--seeds N] [--chaos C] [--plant NAME] [--common]       makes each mistake of `mutants` (or one, or all but the rare) and looks
+                                                                     for it in N seeds
+sim --seed S --plant NAME [--trace]                                  runs one seed with a mistake
 ";
 
 struct Words {
-    seeds: u64,
+    seeds: Option<u64>,
     from: u64,
     seconds: u64,
-    chaos_s: u64,
+    chaos_s: Option<u64>,
     threads: u64,
     seed: Option<u64>,
     trace: bool,
     plants: bool,
+    /// Which one, or all.
+    plant: Option<String>,
+    common: bool,
 }
 
 fn words() -> Result<Words, String> {
     let mut words = Words {
-        seeds: 100,
+        seeds: None,
         from: 1,
         seconds: u64::MAX,
-        chaos_s: 360,
+        chaos_s: None,
         threads: 2,
         seed: None,
         trace: false,
         plants: false,
+        plant: None,
+        common: false,
     };
     let mut rest = std::env::args().skip(1);
     while let Some(word) = rest.next() {
         match word.as_str() {
             "--trace" => words.trace = true,
             "--plants" => words.plants = true,
+            "--common" => words.common = true,
             _ => {}
         }
-        if matches!(word.as_str(), "--trace" | "--plants") {
+        if matches!(word.as_str(), "--trace" | "--plants" | "--common") {
             continue;
         }
-        let value = rest.next().and_then(|value| value.parse().ok());
+        let value = rest.next();
+        if word == "--plant" {
+            words.plant = value;
+            continue;
+        }
+        let value = value.and_then(|value| value.parse().ok());
         let value: u64 = value.ok_or_else(|| format!("{word} wants a number\n{USAGE}"))?;
         match word.as_str() {
-            "--seeds" => words.seeds = value,
+            "--seeds" => words.seeds = Some(value),
             "--from" => words.from = value,
             "--seconds" => words.seconds = value,
-            "--chaos" => words.chaos_s = value,
+            "--chaos" => words.chaos_s = Some(value),
             "--threads" => words.threads = value.max(1),
             "--seed" => words.seed = Some(value),
             _ => return Err(format!("{word} is no word of this program\n{USAGE}")),
@@ -85,13 +97,17 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if words.plants {
+        return if search(&words) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let (seeds, chaos_s) = (words.seeds.unwrap_or(100), words.chaos_s.unwrap_or(360));
     if let Some(seed) = words.seed {
-        let report = run(&words, seed, words.trace, None);
+        if words.plant.as_deref().is_some_and(|name| !plant(name)) {
+            return ExitCode::FAILURE;
+        }
+        let report = swarm::try_run(Order { seed, prints: words.trace, chaos_s });
         println!("{report:?}");
         return if report.broken.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    }
-    if words.plants {
-        return plants(&words);
     }
     let started = Instant::now();
     let next = AtomicU64::new(words.from);
@@ -103,10 +119,10 @@ fn main() -> ExitCode {
                 while !stop.load(Ordering::Relaxed) && started.elapsed() < Duration::from_secs(words.seconds)
                 {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= words.from + words.seeds {
+                    if seed >= words.from + seeds {
                         return;
                     }
-                    let report = run(&words, seed, false, None);
+                    let report = swarm::try_run(Order { seed, prints: false, chaos_s });
                     let mut total = total.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                     if let Some(broken) = &report.broken {
                         println!("seed {seed}: {broken}\n  again: cargo xtask sim --seed {seed} --trace");
@@ -123,41 +139,31 @@ fn main() -> ExitCode {
     if total.broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Says for each planted bug in how many seeds it was found, and by what. One that is not found is a hole in the checks.
-#[expect(clippy::print_stdout, reason = "a command line program")]
-fn plants(words: &Words) -> ExitCode {
+/// Looks for the mistakes that the build can make.
+#[cfg(mutants)]
+fn search(words: &Words) -> bool {
     std::panic::set_hook(Box::new(|_| {}));
-    let (mut killed, mut survived) = (0, 0);
-    for plant in Plant::ALL {
-        let seeds = words.from..words.from + words.seeds;
-        let found =
-            seeds.map(|seed| run(words, seed, false, Some(plant))).find(|report| report.broken.is_some());
-        match found {
-            Some(report) => {
-                killed += 1;
-                println!("{plant:?}: seed {}: {}", report.seed, report.broken.unwrap_or_default());
-            }
-            None => {
-                survived += 1;
-                println!("{plant:?}: not found in {} seeds", words.seeds);
-            }
-        }
-    }
-    println!("planted bugs: {killed} passed, {survived} failed");
-    if survived > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    let seeds = words.from..words.from + words.seeds.unwrap_or(10_000);
+    let (chaos_s, threads, common) = (words.chaos_s.unwrap_or(120), words.threads, words.common);
+    sim::plants::Search { name: words.plant.clone(), common, seeds, chaos_s, threads }.run()
 }
 
-/// A panic of a member or an assertion in it is a broken promise like any other.
-fn run(words: &Words, seed: u64, prints: bool, plant: Option<Plant>) -> Report {
-    let order = Order { seed, prints, plant, chaos_s: words.chaos_s };
-    std::panic::catch_unwind(|| swarm::run(order)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-            .unwrap_or_default();
-        Report::panicked(seed, text)
-    })
+#[cfg(mutants)]
+fn plant(name: &str) -> bool {
+    sim::plants::plant(name)
+}
+
+#[cfg(not(mutants))]
+fn search(_: &Words) -> bool {
+    plant("")
+}
+
+/// Switches a mistake on.
+#[cfg(not(mutants))]
+#[expect(clippy::print_stderr, reason = "a command line program")]
+fn plant(_: &str) -> bool {
+    eprintln!("this build makes no mistakes; `cargo xtask sim --plants` makes one that does");
+    false
 }
 
 #[derive(Default)]

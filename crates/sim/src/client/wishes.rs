@@ -173,7 +173,11 @@ fn acl_of(path: &str, value: Value, host: Host) -> Vec<Acl<'static>> {
         return vec![ip(Perms::ALL.0, &Setup::ip(host).to_string())];
     }
     let one = usize::try_from(value / 2).unwrap_or(0) % NOBODY.len();
-    if value.is_multiple_of(3) { vec![Acl::open(), ip(Perms::READ.0, NOBODY[one])] } else { vec![Acl::open()] }
+    if value.is_multiple_of(3) {
+        vec![Acl::open(), ip(Perms::READ.0, NOBODY[one])]
+    } else {
+        vec![Acl::open()]
+    }
 }
 
 fn encode(asked: &Asked, host: Host) -> (OpCode, Vec<u8>) {

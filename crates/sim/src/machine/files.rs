@@ -6,6 +6,7 @@ use std::sync::Arc;
 use member::Payloads;
 use member::ensemble::EpochFile;
 use member::history::History;
+use mutants::mutant;
 use proto::{AclList, Entry, Epoch, SessionId, Zxid};
 use store::epoch::{self, EpochKind};
 use store::log::{LogError, LogRange, LogWriter, read_logs};
@@ -19,8 +20,8 @@ use tree::{Tree, WalkId};
 
 use super::Machine;
 use super::process::Process;
-use crate::invariants::Seen;
-use crate::outside::{Event, Outside, Plant};
+use crate::invariants::{Broken, Seen};
+use crate::outside::{Event, Outside};
 
 /// Work that was under way when the process ended: either outcome is right.
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +150,7 @@ impl Machine {
             self.crash_in = None;
             self.disk.plan(Fault::Power(steps));
             // Nobody hears what came of it.
-            let _ = self.try_job(&mut process, &job, out.plant);
+            let _ = self.try_job(&mut process, &job);
             self.half_done = half_of(&job);
             process.busy = false;
             self.process = Some(process);
@@ -157,7 +158,8 @@ impl Machine {
             out.dark[self.at] = true;
             return;
         }
-        let outcome = self.try_job(&mut process, &job, out.plant);
+        self.check_patience(&process, &job, out);
+        let outcome = self.try_job(&mut process, &job);
         let now = self.now(out);
         match outcome {
             Ok(Outcome::Retry) => {
@@ -174,6 +176,11 @@ impl Machine {
                 process.on_done(job, outcome, now);
                 self.process = Some(process);
             }
+            Err(_) if mutant!(LogDies) => {
+                process.jobs.clear();
+                self.process = Some(process);
+                return self.settle(out);
+            }
             Err(text) => {
                 self.half_done = half_of(&job);
                 out.line(format_args!("member {} halts: {text}", self.sid().0));
@@ -186,6 +193,19 @@ impl Machine {
             }
         }
         self.settle(out);
+    }
+
+    /// P8: a leader whose disk is stuck is none for long.
+    fn check_patience(&self, process: &Process, job: &Job, out: &mut Outside) {
+        let (since_us, reign) = process.busy_since;
+        let limit_ms = self.setup.tick_ms * u64::from(self.setup.sync_limit) + 2000;
+        // Its clock may run slow.
+        let is_over = out.now_us - since_us > limit_ms * 1500;
+        if is_over && job.kind() == JobKind::Write && reign.is_some() && process.reign() == reign {
+            let text =
+                format!("member {} leads, and its disk has been stuck since {since_us} us (P8)", self.at + 1);
+            out.evidence.fail(Broken(text));
+        }
     }
 
     fn note_durable(&mut self, job: &Job, out: &mut Outside) {
@@ -218,16 +238,11 @@ impl Machine {
     }
 
     /// Does a job on the files. `Err`: the process has to end (R6).
-    pub(super) fn try_job(
-        &self,
-        process: &mut Process,
-        job: &Job,
-        plant: Option<Plant>,
-    ) -> Result<Outcome, String> {
+    pub(super) fn try_job(&self, process: &mut Process, job: &Job) -> Result<Outcome, String> {
         let (disk, dirs, setup) = (&self.disk, &self.dirs, &*self.setup);
         match job {
             Job::Write(batch, _) => {
-                if plant == Some(Plant::NeverWritten) {
+                if mutant!(NeverWritten) {
                     return Ok(Outcome::Done);
                 }
                 let mut buffer = Vec::new();
@@ -238,10 +253,10 @@ impl Machine {
                 match process.log.append_batch(&buffer, first, last) {
                     Ok(()) => {}
                     Err(LogError::NoSpace { .. }) => return Ok(Outcome::Retry),
-                    Err(_) if plant == Some(Plant::ErrorIgnored) => return Ok(Outcome::Done),
+                    Err(_) if mutant!(ErrorIgnored) => return Ok(Outcome::Done),
                     Err(error) => return Err(error.to_string()),
                 }
-                if plant == Some(Plant::NeverSynced) {
+                if mutant!(NeverSynced) {
                     return Ok(Outcome::Done);
                 }
                 process.log.sync().map(|_| Outcome::Done).map_err(|error| error.to_string())
@@ -251,7 +266,7 @@ impl Machine {
                     EpochFile::Accepted => EpochKind::Accepted,
                     EpochFile::Current => EpochKind::Current,
                 };
-                if plant == Some(Plant::ForgetEpoch) {
+                if mutant!(EpochForgotten) {
                     return Ok(Outcome::Done);
                 }
                 epoch::save(disk, &dirs.snap, kind, *epoch)
@@ -259,7 +274,7 @@ impl Machine {
                     .map_err(|error| error.to_string())
             }
             Job::Truncate { to, reload, committed } => {
-                if plant == Some(Plant::TruncateIgnored) {
+                if mutant!(TruncateIgnored) {
                     return Ok(Outcome::Done);
                 }
                 process.put_down(disk, dirs, setup);
@@ -269,7 +284,7 @@ impl Machine {
                     Err(_) => return Ok(Outcome::NotTruncated),
                 };
                 process.log = LogWriter::new(disk.clone(), &dirs.log, setup.log(), truncated.last);
-                if !reload || plant == Some(Plant::TreeKept) {
+                if !reload || mutant!(TreeKept) {
                     return Ok(Outcome::Done);
                 }
                 let mut history = History::new(setup.tree());
@@ -280,7 +295,7 @@ impl Machine {
             }
             Job::Install(picture) => {
                 process.put_down(disk, dirs, setup);
-                if plant == Some(Plant::NeverInstalled) {
+                if mutant!(NeverInstalled) {
                     process.log = LogWriter::new(disk.clone(), &dirs.log, setup.log(), picture.zxid);
                     return Ok(Outcome::Done);
                 }
@@ -303,10 +318,12 @@ impl Machine {
         let Some(process) = &mut self.process else { return };
         let Some(mut writing) = process.writing.take() else { return };
         let mut nodes = Vec::new();
+        // It does not count before the log leads there, which may be behind a commit (Z9).
+        let is_logged = process.member.is_logged(writing.zxid) || mutant!(SnapshotAheadOfLog);
         let tree = process.member.core_mut().tree_mut();
         let is_out = tree.snapshot_step(writing.walk, STEP_NODES, &mut nodes);
         let written = writing.writer.push(&nodes);
-        if written.is_err() || !is_out {
+        if written.is_err() || !is_out || !is_logged {
             if written.is_err() && !is_out {
                 tree.snapshot_end(writing.walk);
             }
@@ -353,8 +370,9 @@ impl Machine {
         process.logged_since_snapshot = 0;
         process.log.roll();
         let (walk, head) = process.member.core_mut().tree_mut().snapshot_begin();
+        let zxid = if mutant!(NewerName) { process.log.last().max(head.zxid) } else { head.zxid };
         let picture = Picture {
-            zxid: head.zxid,
+            zxid,
             digest: head.digest,
             sessions: head.sessions,
             acls: head.acls,

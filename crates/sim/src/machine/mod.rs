@@ -3,6 +3,7 @@
 //! The driver is that of `server` without sockets and threads: batches and other work on the files go to one line, each with
 //! a completion later; links and clients are read while the member wants input; nothing is sent beyond what fits.
 
+mod compare;
 mod files;
 mod process;
 mod rest;
@@ -14,6 +15,7 @@ use std::rc::Rc;
 use member::ensemble::{EpochFile, Halt, LinkId, Observation, Port, Role};
 use member::history::History;
 use member::{Core, Front, Member, Now};
+use mutants::mutant;
 use proto::{Epoch, Sid, Zxid};
 use store::epoch;
 use store::log::LogWriter;
@@ -165,6 +167,22 @@ impl Machine {
         self.started_wall_ms = self.started_wall_ms.max(self.now(out).wall_ms);
     }
 
+    /// Its wall clock jumps.
+    pub fn jump(&mut self, ms: i64) {
+        self.skew.wall_ahead_ms += ms;
+        if mutant!(WallForMonotonic) {
+            self.skew.mono_ms += ms.max(0).unsigned_abs();
+        }
+    }
+
+    /// Its monotonic clock counts from a new start of the machine on, which took a while.
+    fn reboot(&mut self, out: &Outside) {
+        let wall_ms = self.now(out).wall_ms;
+        let mono_ms = 5000 + self.rng.below(200);
+        self.skew = Skew { since_us: out.now_us, mono_ms, ..self.skew };
+        self.skew.wall_ahead_ms += wall_ms - self.now(out).wall_ms;
+    }
+
     // Start and end.
 
     /// Starts the process from the files.
@@ -174,6 +192,9 @@ impl Machine {
         }
         self.incarnation += 1;
         self.refused = None;
+        if out.dark.get(self.at) == Some(&true) {
+            self.reboot(out);
+        }
         self.set_wall(out);
         let outcome = self.try_start(out);
         if let Err(text) = outcome {
@@ -252,6 +273,7 @@ impl Machine {
             _lock: lock,
             jobs: VecDeque::new(),
             busy: false,
+            busy_since: (0, None),
             batches: 0,
             keys: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -264,7 +286,6 @@ impl Machine {
             wake_at_us: u64::MAX,
             writing: None,
             logged_since_snapshot: 0,
-            told_early: false,
             is_live: false,
             shows: Zxid::ZERO,
         });
@@ -326,7 +347,7 @@ impl Machine {
             if self.rng.chance(700) {
                 self.disk.plan(Fault::Power(self.rng.below(24)));
                 // Whatever it says, nobody is left to hear it.
-                let _ = self.try_job(&mut process, &job, out.plant);
+                let _ = self.try_job(&mut process, &job);
             }
         }
         for (&key, handle) in &process.keys {
@@ -536,7 +557,8 @@ impl Machine {
         }
         self.settle(out);
         // A disk job may have ended meanwhile; its completion waited.
-        if self.process.as_ref().is_some_and(|process| process.busy) {
+        if let Some(process) = self.process.as_mut().filter(|process| process.busy) {
+            process.busy_since.0 = out.now_us;
             out.after(1, Event::Disk { machine: self.at, incarnation: self.incarnation });
         }
         self.wake(out);
@@ -592,6 +614,7 @@ impl Machine {
             }
             if !process.busy && !process.jobs.is_empty() {
                 process.busy = true;
+                process.busy_since = (out.now_us, process.reign());
                 let DiskSpeed { min_us, max_us } = self.speed;
                 let takes_us = self.rng.range(min_us, max_us + 1);
                 out.after(takes_us, Event::Disk { machine: at, incarnation });
@@ -658,6 +681,9 @@ impl Machine {
                     let lacks = out.evidence.lacks(at, epoch);
                     out.evidence.established.insert(epoch, sid);
                     out.evidence.see(&Seen::Established { sid, epoch, lacks });
+                    if !self.setup.quorum().is_voter(sid) {
+                        out.evidence.fail(Broken(format!("member {} leads and has no vote", sid.0)));
+                    }
                 }
                 Observation::Began { role, leader } => {
                     let whom = leader.map_or(0, |leader| leader.0);

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use member::ensemble::{DiskJob, Done, Halt, LinkId, Order, Port};
+use member::ensemble::{DiskJob, Done, Halt, LinkId, Order, Port, Role};
 use member::{ConnId, Member, Now};
-use proto::Zxid;
+use mutants::mutant;
+use proto::{Epoch, Zxid};
 use store::log::LogWriter;
 use store::mem::MemDisk;
 use store::{Dirs, DirsLock};
@@ -12,9 +13,12 @@ use store::{Dirs, DirsLock};
 use super::Skew;
 use super::files::{Job, Outcome, Writing, picture, read_log};
 use crate::net::{Class, Key, Side};
-use crate::outside::{Event, Outside, Plant, What};
+use crate::outside::{Event, Outside, What};
 use crate::setup::Setup;
 use crate::wire::{Accent, Tap};
+
+/// A notification with its length that says nothing: of a release that is not known.
+const GARBLED: [u8; 7] = [0, 0, 0, 3, 1, 2, 3];
 
 /// Where the bytes of a connection go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,6 +36,8 @@ pub struct Process {
     pub(super) _lock: DirsLock<MemDisk>,
     pub(super) jobs: VecDeque<Job>,
     pub(super) busy: bool,
+    /// Since when the first of the jobs is at work, and the epoch that the member leads since before.
+    pub(super) busy_since: (u64, Option<Epoch>),
     /// A batch is among the jobs.
     pub(super) batches: usize,
     pub(super) keys: BTreeMap<Key, Handle>,
@@ -48,8 +54,6 @@ pub struct Process {
     pub(super) wake_at_us: u64,
     pub(super) writing: Option<Writing>,
     pub(super) logged_since_snapshot: u64,
-    /// A planted bug told of a batch before it was written.
-    pub(super) told_early: bool,
     pub(super) is_live: bool,
     pub(super) shows: Zxid,
 }
@@ -70,6 +74,12 @@ pub(super) fn side_of(process: &Process, key: Key, handle: Handle) -> Side {
 }
 
 impl Process {
+    /// The epoch in which the member is an established leader.
+    pub(super) fn reign(&self) -> Option<Epoch> {
+        let (_, current) = self.member.epochs()?;
+        (self.member.role() == Role::Leading && self.member.is_live()).then_some(current)
+    }
+
     /// Lets go of the log before others change its files.
     pub(super) fn put_down(&mut self, disk: &MemDisk, dirs: &Dirs, setup: &Setup) {
         if let Some(Writing { walk, writer, .. }) = self.writing.take() {
@@ -83,7 +93,7 @@ impl Process {
         let done = match (job, outcome) {
             (Job::Write(batch, _), _) => {
                 self.batches -= 1;
-                if self.told_early {
+                if mutant!(PersistedEarly) {
                     return;
                 }
                 self.logged_since_snapshot += batch.len() as u64;
@@ -115,8 +125,7 @@ impl Process {
         self.batches += 1;
         let last = batch.last().expect("a batch has entries");
         self.jobs.push_back(Job::Write(batch, hashes));
-        if out.plant == Some(Plant::EarlyPersisted) {
-            self.told_early = true;
+        if mutant!(PersistedEarly) {
             self.member.on_persisted(last, now);
         }
         true
@@ -156,9 +165,7 @@ impl Process {
             Order::Disk(job) => {
                 while self.submit_now(now, out) {}
                 match job {
-                    DiskJob::StoreEpoch(file, epoch)
-                        if out.plant == Some(Plant::EpochFirst) && !self.busy =>
-                    {
+                    DiskJob::StoreEpoch(file, epoch) if mutant!(EpochFirst) && !self.busy => {
                         self.jobs.push_front(Job::StoreEpoch(file, epoch));
                     }
                     DiskJob::StoreEpoch(file, epoch) => self.jobs.push_back(Job::StoreEpoch(file, epoch)),
@@ -238,7 +245,12 @@ impl Process {
                 if again {
                     out.evidence.hit("stale vote");
                 }
-                accent.voter(sent, again)
+                let mut sent = accent.voter(sent, again);
+                if accent.has_greeted() && out.chance(10) {
+                    out.evidence.hit("vote that cannot be read");
+                    sent.extend_from_slice(&GARBLED);
+                }
+                sent
             }
             _ => sent,
         }

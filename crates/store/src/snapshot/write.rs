@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use mutants::mutant;
 use proto::wire::length_of;
 use proto::{Encode, Zxid};
 use simd_adler32::Adler32;
@@ -135,7 +136,11 @@ impl<D: Disk> SnapshotWriter<D> {
         digest: Option<SnapshotDigest>,
         last: Option<Zxid>,
     ) -> Result<(String, u64), DiskError> {
-        let result = self.seal_all(digest, last).and_then(|()| self.give_name());
+        let mut sealed = self.seal_all(digest, last);
+        if mutant!(SnapshotUnfinished) {
+            sealed = Ok(());
+        }
+        let result = sealed.and_then(|()| self.give_name());
         match result {
             Ok(()) => Ok((self.name, self.written)),
             Err(error) => {
@@ -183,7 +188,9 @@ impl<D: Disk> SnapshotWriter<D> {
 
     /// Makes the snapshot durable under its temporary name, and then the decision that it counts.
     fn decide(&mut self, dirs: &Dirs) -> Result<Truncation, DiskError> {
-        self.file.sync()?;
+        if !mutant!(SnapshotNotSynced) {
+            self.file.sync()?;
+        }
         self.disk.sync_dir(&self.dir)?;
         let decision = Truncation::before(&self.disk, dirs, self.zxid, self.compression)?;
         decision.decide(&self.disk, dirs)?;

@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::vec::Vec;
 
+use mutants::mutant;
 use proto::{
     Acl, Buffer, Code, CreateContainerTxn, CreateRequest, CreateTtlRequest, CreateTtlTxn, CreateTxn, Encode,
     OpCode, Perms, Text,
@@ -80,10 +81,13 @@ impl View<'_> {
         let acl = auth::check_acl(&self.options.auth, new.acl, self.caller.ids)?;
         let parent = self.find(parent_path)?;
         self.permit(&parent, Perms::CREATE)?;
-        let counter = parent.state.stat.cversion;
+        let mut counter = parent.state.stat.cversion;
+        if mutant!(SequenceRepeats) {
+            counter = self.tree.find(parent_path).map_or(0, |id| self.tree.node(id).persisted().cversion);
+        }
         let path =
             if mode.sequential { Cow::Owned(format!("{given}{counter:010}")) } else { Cow::Borrowed(given) };
-        if !path::is_valid(&path) {
+        if !path::is_valid(&path) && !mutant!(PoisonInLog) {
             return Err(Code::BadArguments);
         }
         let Err(spot) = self.look(&path) else {

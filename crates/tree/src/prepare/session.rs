@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use mutants::mutant;
 use proto::{CloseSessionTxn, Code, CreateSessionTxn, Encode, SessionId};
 
 use super::pending::{Known, SessionChange, Usage};
@@ -17,6 +18,7 @@ impl View<'_> {
         let session = self.caller.session;
         match self.pending.session(session) {
             Some(SessionChange::Opening) => Ok(()),
+            Some(SessionChange::Closing) if mutant!(CreateAfterClose) => Ok(()),
             Some(SessionChange::Closing) => Err(Code::SessionExpired),
             None if self.tree.sessions().contains_key(&session) => Ok(()),
             None => Err(self.options.unknown_session),
@@ -53,7 +55,9 @@ impl View<'_> {
         let untouched = |path: &String| matches!(self.pending.known(self.pending.spot(path)), Known::Nothing);
         let mut paths: Vec<String> =
             self.tree.ephemerals(session).map(|id| self.tree.node(id).path()).filter(untouched).collect();
-        paths.extend(self.pending.ephemerals(session).map(String::from));
+        if !mutant!(OrphanLeft) {
+            paths.extend(self.pending.ephemerals(session).map(String::from));
+        }
         paths
     }
 

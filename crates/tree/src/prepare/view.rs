@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use mutants::mutant;
 use proto::{Acl, Code, Perms, StatPersisted, Zxid};
 
 use super::pending::{FutureAcl, Known, Pending, Spot, State};
@@ -125,7 +126,9 @@ impl View<'_> {
         let zxid = self.zxid;
         self.update(parent_path, parent, |state| {
             state.children = state.children.saturating_sub(1);
-            state.stat.pzxid = state.stat.pzxid.max(zxid);
+            if !mutant!(PzxidStale) {
+                state.stat.pzxid = state.stat.pzxid.max(zxid);
+            }
         });
     }
 

@@ -16,6 +16,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
+use mutants::mutant;
 use proto::quorum::{AddressForm, Greeting, GreetingError, HostPort, NOTIFICATION_BYTES_MAX};
 use proto::{DecodeError, Encode, Reader, Sid};
 
@@ -345,7 +346,7 @@ impl Mesh {
         let other = self.others.get_mut(&sid).expect("who is linked is known");
         other.live = Some(link);
         // What was sent on a connection before may not have arrived. It may also be stale, which does no harm.
-        other.unsent = other.last.is_some();
+        other.unsent = other.last.is_some() && !mutant!(VotesToldOnce);
         self.events.push_back(MeshEvent::Linked(sid));
         self.touch(link);
     }
