@@ -135,8 +135,6 @@ pub struct Model {
     hosts: BTreeMap<SessionId, Host>,
     /// What watches may tell, in order.
     changes: Vec<Change>,
-    /// When the newest write that was answered grew.
-    answers: Vec<(u64, Zxid)>,
     /// The newest write that was answered: whoever writes later must come behind it.
     answered: Zxid,
     /// Children of [`LIMITED`].
@@ -166,20 +164,6 @@ impl Model {
     #[must_use]
     pub fn answered(&self) -> Zxid {
         self.answered
-    }
-
-    /// The newest write that was answered by then, in microseconds.
-    #[must_use]
-    pub fn answered_by(&self, us: u64) -> Zxid {
-        let at = self.answers.partition_point(|(at_us, _)| *at_us <= us);
-        at.checked_sub(1).map_or(Zxid::ZERO, |at| self.answers[at].1)
-    }
-
-    /// A write was answered now.
-    pub fn note_answer(&mut self, now_us: u64) {
-        if self.answers.last().is_none_or(|(_, zxid)| *zxid < self.answered) {
-            self.answers.push((now_us, self.answered));
-        }
     }
 
     /// A session is that of a client there.

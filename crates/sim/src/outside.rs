@@ -173,8 +173,6 @@ pub struct Outside {
     pub dark: Vec<bool>,
     /// The way from one member to another is blocked when the first sends a packet of this name; told once.
     pub holds: Vec<(Host, Host, String)>,
-    /// How long a leader may not know that it was replaced, if that is known.
-    pub reign_us: Option<u64>,
     rng: Rng,
 }
 
@@ -203,7 +201,6 @@ impl Outside {
             events: 0,
             dark: vec![false; members],
             holds: Vec::new(),
-            reign_us: None,
             rng,
         }
     }

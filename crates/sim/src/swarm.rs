@@ -273,9 +273,6 @@ pub fn run(order: Order) -> Report {
     if kinds.contains(&Kind::ClockRate) || kinds.contains(&Kind::LateNet) {
         world.distrust_clocks();
     }
-    if kinds.contains(&Kind::Pause) {
-        world.distrust_leaders();
-    }
     world.start_all();
     let clients = 2 + rng.below(3);
     for _ in 0..clients {

@@ -56,19 +56,12 @@ impl World {
         let mut out = Outside::new(net, evidence, Trace::new(prints), members, rng.fork());
         out.snap_count = setup.snap_count;
         let slack_ms = setup.tick_ms * (u64::from(setup.sync_limit) + 3);
-        out.reign_us = Some(slack_ms * 1000);
         Self { machines, clients: Vec::new(), out, setup, rng, slack_us: Some(slack_ms * 1000) }
     }
 
     /// Clocks do not run true, so that how long a session lasted says nothing.
     pub fn distrust_clocks(&mut self) {
         self.slack_us = None;
-        self.out.reign_us = None;
-    }
-
-    /// Members stand still, so that one that was replaced may go on as a leader for a moment, however long that is over.
-    pub fn distrust_leaders(&mut self) {
-        self.out.reign_us = None;
     }
 
     /// Starts every member.

@@ -57,8 +57,6 @@ struct Pending {
     asked: Asked,
     /// Answered to anybody before this was asked.
     floor: Zxid,
-    /// The same, so long ago that no leader of an earlier epoch can be in office.
-    old_floor: Option<Zxid>,
     sent_us: u64,
 }
 
@@ -95,8 +93,6 @@ pub struct Client {
     last: Zxid,
     /// What a sync promised.
     synced: Zxid,
-    /// What it promised whoever led.
-    synced_surely: Zxid,
     input: Vec<u8>,
     pending: VecDeque<Pending>,
     ping_sent_us: Option<u64>,
@@ -135,7 +131,6 @@ impl Client {
             timeout_us: u64::from(TIMEOUT_MS.unsigned_abs()) * 1000,
             last: Zxid::ZERO,
             synced: Zxid::ZERO,
-            synced_surely: Zxid::ZERO,
             input: Vec::new(),
             pending: VecDeque::new(),
             ping_sent_us: None,
@@ -262,7 +257,6 @@ impl Client {
         self.password = [0; 16];
         self.last = Zxid::ZERO;
         self.synced = Zxid::ZERO;
-        self.synced_surely = Zxid::ZERO;
         self.watches.clear();
         self.lasting.clear();
         self.sure_us.clear();

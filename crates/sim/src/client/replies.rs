@@ -27,15 +27,10 @@ impl Client {
         if zxid < self.synced {
             return Err(Broken(format!("{zxid} is seen behind a sync of {} (C5)", self.synced)));
         }
-        if zxid < self.synced_surely {
-            let synced = self.synced_surely;
-            return Err(Broken(format!("{zxid} is seen behind a sync of {synced}, long since (C5)")));
-        }
         match &pending.asked {
             Asked::Write(write) => {
                 let model = &mut out.evidence.model;
                 model.check_write(self.session, pending.xid, pending.floor, zxid, code)?;
-                model.note_answer(out.now_us);
                 if code != 0 {
                     return Ok(());
                 }
@@ -116,10 +111,7 @@ impl Client {
                     self.last_from(path, *is_recursive, zxid, out);
                 }
             }
-            Asked::Sync => {
-                self.synced = self.synced.max(pending.floor);
-                self.synced_surely = self.synced_surely.max(pending.old_floor.unwrap_or_default());
-            }
+            Asked::Sync => self.synced = self.synced.max(pending.floor),
         }
         Ok(())
     }

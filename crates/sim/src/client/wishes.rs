@@ -42,14 +42,13 @@ impl Client {
         let xid = self.next_xid;
         self.next_xid += 1;
         let floor = out.evidence.model.answered();
-        let old_floor = out.reign_us.map(|us| out.evidence.model.answered_by(out.now_us.saturating_sub(us)));
         if let Asked::Write(write) = &asked {
             out.evidence.model.ask(self.session, xid, write.clone());
             out.evidence.model.is_of(self.session, self.host);
             self.is_closing = *write == Write::Close;
         }
         let (op, body) = encode(&asked, self.host);
-        self.pending.push_back(Pending { xid, asked, floor, old_floor, sent_us: out.now_us });
+        self.pending.push_back(Pending { xid, asked, floor, sent_us: out.now_us });
         self.send_header(key, xid, op, |out| out.extend_from_slice(&body), out);
     }
 
