@@ -37,10 +37,13 @@ impl Findings {
 pub struct Allowances {
     /// Whether a session that was not abandoned may have expired, because nobody could serve it for long enough.
     pub expiry: bool,
-    /// The members whose sync may show less than what was finished before it. A client of Apache's leader is answered from what the
-    /// leader has applied, while followers may have applied, and acknowledged, more.
-    /// Source: `CommitProcessor#needCommit`, where the leader does not wait for a sync.
-    pub loose_syncs: BTreeSet<u64>,
+    /// Which members led which epochs with a loose sync: a client of Apache's leader is answered from what that leader has applied, while
+    /// followers may have applied, and acknowledged, more. The sync of a client of any other member waits for the leader's answer, which
+    /// goes the way of the commits before it.
+    ///
+    /// Source: `LeaderZooKeeperServer#setupRequestProcessors` gives its `CommitProcessor` `matchSyncs` false, so that `#needCommit` takes
+    /// a sync for a read; `Leader#tryToCommit` queues COMMIT for the followers before it commits at home.
+    pub loose_syncs: BTreeSet<(u64, i64)>,
 }
 
 /// Checks a whole history.

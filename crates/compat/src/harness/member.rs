@@ -87,7 +87,6 @@ pub struct Member {
     client_port: u16,
     quorum_port: u16,
     election_port: u16,
-    was_apache: bool,
     properties: Vec<(String, String)>,
     child: Option<Child>,
 }
@@ -100,7 +99,6 @@ impl Member {
         let Seat { target, kind, place, files } = seat;
         let member = Self {
             sid,
-            was_apache: matches!(target, Target::Apache { .. }),
             target,
             kind,
             place,
@@ -127,11 +125,6 @@ impl Member {
     /// Which program it is now.
     pub fn target(&self) -> &Target {
         &self.target
-    }
-
-    /// Whether it is Apache's, or was at any time.
-    pub fn was_apache(&self) -> bool {
-        self.was_apache
     }
 
     /// Voter or observer.
@@ -317,7 +310,6 @@ impl Member {
     /// When it is running.
     pub fn replace_by(&mut self, target: Target) -> Result<()> {
         ensure!(self.child.is_none(), "{self} is running");
-        self.was_apache |= matches!(target, Target::Apache { .. });
         self.target = target;
         Ok(())
     }

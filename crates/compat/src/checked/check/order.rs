@@ -51,7 +51,7 @@ fn syncs(history: &History, allowed: &Allowances, findings: &mut Findings) {
         .collect();
     writes.sort_unstable();
     let mut syncs: Vec<(u64, &Record)> = history.sessions.iter().flat_map(syncs_of).collect();
-    syncs.retain(|(member, _)| !allowed.loose_syncs.contains(member));
+    syncs.retain(|(member, record)| !allowed.loose_syncs.contains(&(*member, record.zxid >> 32)));
     syncs.sort_unstable_by_key(|(_, record)| record.invoked);
     let mut writes = writes.into_iter().peekable();
     let mut highest = 0;
