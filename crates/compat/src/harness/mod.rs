@@ -23,7 +23,7 @@ pub use paths::{
     apache_file, class_path, cli_binary, oxkeeper_binary, repository, script, tools_binary, tools_dir,
     venv_program,
 };
-pub use ports::free_port;
+pub use ports::{free_port, free_ports};
 pub use server::{Server, Spec};
 pub use target::{APACHE_NEWEST, APACHE_OLDER, Target};
 pub use until::until;

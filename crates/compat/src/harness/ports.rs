@@ -33,6 +33,24 @@ pub fn free_port() -> Result<u16> {
     bail!("no free port from {FIRST} to {}", FIRST + COUNT - 1)
 }
 
+/// The first of several such ports in a row.
+///
+/// # Errors
+/// As [`free_port`].
+pub fn free_ports(count: u16) -> Result<u16> {
+    let mut first = free_port()?;
+    let mut found = 1;
+    while found < count {
+        let next = free_port()?;
+        if first.checked_add(found) == Some(next) {
+            found += 1;
+        } else {
+            (first, found) = (next, 1);
+        }
+    }
+    Ok(first)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +60,6 @@ mod tests {
         let (one, other) = (free_port().unwrap(), free_port().unwrap());
         assert_ne!(one, other);
         assert!(one < 32_768 && other < 32_768);
+        assert!(free_ports(30).unwrap() <= 32_768 - 30);
     }
 }

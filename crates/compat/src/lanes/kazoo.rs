@@ -1,4 +1,4 @@
-//! kazoo's own test suite, from its source package, against one standalone server.
+//! kazoo's own test suite, from its source package, against a server that stands alone and against three members.
 //!
 //! kazoo's test harness starts the server itself, by a Java command line; [`stand_in`](super::stand_in) takes that call. The tests that
 //! cannot pass are listed with their reasons in `data/kazoo.txt`.
@@ -10,54 +10,92 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use std::{env, iter};
+use std::{env, iter, thread};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::Case;
 use super::process::run as run_program;
-use crate::harness::{APACHE_NEWEST, Target, free_port, repository, script, tools_dir, venv_program};
+use crate::harness::{APACHE_NEWEST, Target, free_ports, repository, script, tools_dir, venv_program};
 
-/// The whole suite takes three and a half minutes.
+/// Alone the whole suite takes three and a half minutes.
 const SUITE_TIME_MAX: Duration = Duration::from_secs(20 * 60);
 /// One test, as pytest-timeout counts it.
 const TEST_SECONDS_MAX: &str = "120";
+/// kazoo gives each member this many ports.
+const PORTS_OF_A_MEMBER: u16 = 10;
+
+/// How many servers kazoo starts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Size {
+    Alone,
+    Ensemble,
+}
+
+/// Runs the suite both ways, at once: kazoo's tests wait most of the time.
+pub(crate) fn run(target: &Target) -> Result<Vec<Case>> {
+    let list = read_list()?;
+    let (alone, ensemble) = thread::scope(|scope| {
+        let ensemble = scope.spawn(|| of_size(target, Size::Ensemble, &list));
+        let alone = of_size(target, Size::Alone, &list);
+        (alone, ensemble.join().expect("running a suite does not panic"))
+    });
+    let mut cases = alone?;
+    cases.extend(ensemble.context("three members")?);
+    Ok(cases)
+}
 
 /// Runs the suite and holds each test to what the list says of it. A test that fails is run once more: several of kazoo's tests race
 /// with their own timers, and a fault of the server fails twice.
-pub(crate) fn run(target: &Target) -> Result<Vec<Case>> {
-    let list = read_list()?;
-    let left_out = |entry: &&Entry| entry.kind.is_left_out(target);
-    let deselected: Vec<&str> = list.iter().filter(left_out).map(|entry| entry.test.as_str()).collect();
-    let mut outcomes = suite(target, &Selection::AllBut(&deselected))?;
+fn of_size(target: &Target, size: Size, list: &[Entry]) -> Result<Vec<Case>> {
+    let left_out = |entry: &&Entry| entry.kind.is_left_out(target, size);
+    let left_out: Vec<&str> = list.iter().filter(left_out).map(|entry| entry.test.as_str()).collect();
+    let mut outcomes = suite(target, size, &Selection::AllBut(&left_out))?;
     ensure!(!outcomes.is_empty(), "pytest ran no test");
-    let must_fail = |test: &str| list.iter().any(|entry| entry.kind == Kind::Cluster && entry.test == test);
+    let must_fail = |test: &str| list.iter().any(|entry| entry.test == test && entry.kind.must_fail(size));
     let failed: Vec<String> = outcomes
         .iter()
         .filter(|(test, outcome)| outcome.failed() && !must_fail(test))
         .map(|(test, _)| test.clone())
         .collect();
     if !failed.is_empty() {
-        outcomes.extend(suite(target, &Selection::Only(&failed))?);
+        outcomes.extend(suite(target, size, &Selection::Only(&failed))?);
     }
     let ran = outcomes.iter().filter(|(_, outcome)| outcome.outcome != "skipped");
-    Ok(ran.map(|(test, outcome)| outcome.case(test, must_fail(test))).collect())
+    Ok(ran.map(|(test, outcome)| outcome.case(test, size, must_fail(test))).collect())
 }
 
-/// Why a test cannot pass.
+/// Why a test cannot pass, or need not be run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
-    /// Needs several servers: fails against one standalone server whichever it is, and has to.
+    /// Needs several servers: fails against one that stands alone, whichever it is, and has to.
     Cluster,
-    /// Needs what our standalone server leaves to later work: not run against it.
+    /// The same, and there it needs what our members leave to later work.
+    ClusterLater,
+    /// Needs what our server leaves to later work: not run against it.
     Later,
+    /// Has nothing to do with how many servers there are: run against one.
+    Alone,
 }
 
 impl Kind {
     /// Whether the test is not even tried.
-    fn is_left_out(self, target: &Target) -> bool {
-        self == Self::Later && *target == Target::Oxkeeper
+    fn is_left_out(self, target: &Target, size: Size) -> bool {
+        match self {
+            Self::Cluster => false,
+            Self::ClusterLater => *target == Target::Oxkeeper && size == Size::Ensemble,
+            Self::Later => *target == Target::Oxkeeper,
+            Self::Alone => size == Size::Ensemble,
+        }
+    }
+
+    /// Whether the test cannot pass.
+    fn must_fail(self, size: Size) -> bool {
+        match self {
+            Self::Cluster | Self::ClusterLater => size == Size::Alone,
+            Self::Later | Self::Alone => false,
+        }
     }
 }
 
@@ -65,11 +103,11 @@ impl Kind {
 #[derive(Debug)]
 struct Entry {
     kind: Kind,
-    /// `file.py::Class::test`.
+    /// `file.py::Class::test`, or less of it for several.
     test: String,
 }
 
-/// Reads the list: `cluster` or `later`, the test, and the reason.
+/// Reads the list: the kind, the test, and the reason.
 fn read_list() -> Result<Vec<Entry>> {
     let file = repository().join("crates/compat/data/kazoo.txt");
     let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
@@ -78,8 +116,10 @@ fn read_list() -> Result<Vec<Entry>> {
         let mut words = line.splitn(3, ' ');
         let kind = match words.next() {
             Some("cluster") => Kind::Cluster,
+            Some("cluster-later") => Kind::ClusterLater,
             Some("later") => Kind::Later,
-            _ => bail!("data/kazoo.txt: `{line}` begins with neither cluster nor later"),
+            Some("alone") => Kind::Alone,
+            _ => bail!("data/kazoo.txt: `{line}` begins with no kind of line"),
         };
         let test =
             words.next().with_context(|| format!("data/kazoo.txt: `{line}` names no test"))?.to_owned();
@@ -106,13 +146,17 @@ impl Outcome {
     }
 
     /// The check this test is.
-    fn case(&self, test: &str, must_fail: bool) -> Case {
+    fn case(&self, test: &str, size: Size, must_fail: bool) -> Case {
         let trouble = match (self.failed(), must_fail) {
             (true, false) => Some(self.message.clone()),
             (false, true) => Some("passes now: take it out of data/kazoo.txt".to_owned()),
             (true, true) | (false, false) => None,
         };
-        Case { name: test.to_owned(), trouble }
+        let name = match size {
+            Size::Alone => test.to_owned(),
+            Size::Ensemble => format!("three members: {test}"),
+        };
+        Case { name, trouble }
     }
 }
 
@@ -123,7 +167,7 @@ enum Selection<'a> {
 }
 
 /// Runs pytest in a directory of its own and reads what its plugin wrote.
-fn suite(target: &Target, selection: &Selection<'_>) -> Result<BTreeMap<String, Outcome>> {
+fn suite(target: &Target, size: Size, selection: &Selection<'_>) -> Result<BTreeMap<String, Outcome>> {
     let dir = tempfile::Builder::new().prefix("compat-kazoo-").tempdir()?;
     let results = dir.path().join("results.jsonl");
     let tests = tests_dir()?;
@@ -144,7 +188,13 @@ fn suite(target: &Target, selection: &Selection<'_>) -> Result<BTreeMap<String, 
     pytest.env("COMPAT_JAVA", which("java")?).env_remove("CI");
     pytest.env("OXKEEPER_COMPAT_DIR", tools_dir());
     pytest.env("ZOOKEEPER_VERSION", version).env("ZOOKEEPER_CLASSPATH", "chosen-by-the-stand-in");
-    pytest.env("ZOOKEEPER_CLUSTER_SIZE", "1").env("ZOOKEEPER_PORT_OFFSET", free_port()?.to_string());
+    let members = match size {
+        Size::Alone => 1,
+        Size::Ensemble => 3,
+    };
+    let first_port = free_ports(members * PORTS_OF_A_MEMBER)?;
+    pytest.env("ZOOKEEPER_CLUSTER_SIZE", members.to_string());
+    pytest.env("ZOOKEEPER_PORT_OFFSET", first_port.to_string());
     let output = run_program(&mut pytest, "", SUITE_TIME_MAX)?;
     let written = fs::read_to_string(&results);
     let written =

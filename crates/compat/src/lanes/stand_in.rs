@@ -14,9 +14,12 @@ use anyhow::{Context, Result, bail};
 
 use crate::harness::{Target, apache_file, class_path, oxkeeper_binary};
 
-/// The lines of kazoo's `zoo.cfg` that ask for what the standalone server leaves to later work: TLS and SASL. The tests that need
-/// them are listed in `data/kazoo.txt`.
+/// The lines of kazoo's `zoo.cfg` that ask for what is left to later work: TLS and SASL. The tests that need them are listed in
+/// `data/kazoo.txt`.
 const LEFT_OUT: [&str; 3] = ["secureClientPort", "ssl.", "authProvider."];
+/// What an ensemble leaves to later work besides, and refuses when it is asked for: to change its members, and to serve without a
+/// quorum.
+const LEFT_OUT_OF_AN_ENSEMBLE: [&str; 2] = ["reconfigEnabled", "readonlymode."];
 
 /// A Java command line taken apart.
 #[derive(Debug, Eq, PartialEq)]
@@ -47,9 +50,14 @@ pub fn replace_process(arguments: impl Iterator<Item = String>) -> Result<std::c
             let [cfg] = line.arguments.as_slice() else {
                 bail!("expected one configuration file, got {:?}", line.arguments);
             };
+            let text = fs::read_to_string(cfg).with_context(|| format!("reading {cfg}"))?;
+            let left_out = left_out(&text);
             let mut ours = Command::new(oxkeeper_binary()?);
-            ours.args(line.server_properties().map(|property| format!("-D{property}")));
-            ours.arg(standalone_part(Path::new(cfg))?);
+            let properties = line.server_properties().filter(|property| !begins(property, &left_out));
+            ours.args(properties.map(|property| format!("-D{property}")));
+            let ours_cfg = Path::new(cfg).with_extension("ours.cfg");
+            fs::write(&ours_cfg, without(&text, &left_out))?;
+            ours.arg(ours_cfg);
             ours
         }
     };
@@ -83,14 +91,21 @@ impl CommandLine {
     }
 }
 
-/// Writes what is left of a configuration file beside it and gives the new file's path.
-fn standalone_part(cfg: &Path) -> Result<std::path::PathBuf> {
-    let text = fs::read_to_string(cfg).with_context(|| format!("reading {}", cfg.display()))?;
-    let kept = text.lines().filter(|line| !LEFT_OUT.iter().any(|start| line.starts_with(start)));
-    let kept = kept.collect::<Vec<_>>().join("\n") + "\n";
-    let file = cfg.with_extension("standalone.cfg");
-    fs::write(&file, kept)?;
-    Ok(file)
+/// How the lines and properties begin that this configuration's server is not given.
+fn left_out(cfg: &str) -> Vec<&'static str> {
+    let is_ensemble = cfg.lines().any(|line| line.starts_with("server."));
+    let of_an_ensemble = if is_ensemble { LEFT_OUT_OF_AN_ENSEMBLE.as_slice() } else { &[] };
+    LEFT_OUT.iter().chain(of_an_ensemble).copied().collect()
+}
+
+/// Whether a line begins with one of these.
+fn begins(line: &str, starts: &[&str]) -> bool {
+    starts.iter().any(|start| line.starts_with(start))
+}
+
+/// A configuration without such lines.
+fn without(cfg: &str, left_out: &[&str]) -> String {
+    cfg.lines().filter(|line| !begins(line, left_out)).map(|line| format!("{line}\n")).collect()
 }
 
 #[cfg(test)]
@@ -109,12 +124,12 @@ mod tests {
     }
 
     #[test]
-    fn tls_and_sasl_lines_are_left_out() {
-        let dir = tempfile::tempdir().unwrap();
-        let cfg = dir.path().join("zoo.cfg");
-        fs::write(&cfg, "clientPort=1\nsecureClientPort=2\nssl.keyStore.location=x\ntickTime=2000\n")
-            .unwrap();
-        let kept = fs::read_to_string(standalone_part(&cfg).unwrap()).unwrap();
-        assert_eq!(kept, "clientPort=1\ntickTime=2000\n");
+    fn what_is_left_to_later_work_is_left_out() {
+        let alone = "clientPort=1\nsecureClientPort=2\nssl.keyStore.location=x\nreconfigEnabled=true\n";
+        assert_eq!(without(alone, &left_out(alone)), "clientPort=1\nreconfigEnabled=true\n");
+        let member = format!("{alone}server.1=localhost:3:4:participant\n");
+        let left_out = left_out(&member);
+        assert_eq!(without(&member, &left_out), "clientPort=1\nserver.1=localhost:3:4:participant\n");
+        assert!(begins("readonlymode.enabled=true", &left_out));
     }
 }
