@@ -9,7 +9,7 @@ use crate::setup::setup;
 use crate::summary::{Summary, numbers};
 
 /// Every lane, the quick ones first: they tell soonest that something is wrong.
-pub(crate) const LANES: [&str; 15] = [
+pub(crate) const LANES: [&str; 16] = [
     "four_letter",
     "java_shell",
     "zkcli",
@@ -21,6 +21,7 @@ pub(crate) const LANES: [&str; 15] = [
     "kill9",
     "hostile",
     "ensemble_bad_input",
+    "ensemble_clients",
     "faults",
     "mixed",
     "differential",

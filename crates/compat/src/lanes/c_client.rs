@@ -1,15 +1,14 @@
 //! The C client's shell, `cli_mt` of Debian's `zookeeper-bin`, with one script on Apache and on the target.
 
-use std::io::{Read, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::Case;
+use super::door::Door;
 use super::mapping::{mask_after, name_hex, sort_runs};
+use super::typed::{Reads, Typed};
 use crate::harness::{Server, Spec, Target};
 
 /// Where Debian puts it.
@@ -59,7 +58,7 @@ const SESSIONS: [(&str, &[&str]); 6] = [
             "set /watched one",
             "wexists /absent",
             "create /absent",
-            "wget /watched",
+            "get /watched",
             "delete /watched",
             "wexists /absent",
             "delete /absent",
@@ -97,11 +96,19 @@ const SESSIONS: [(&str, &[&str]); 6] = [
 
 /// Runs every session on both servers.
 pub(crate) fn run(target: &Target) -> Result<Vec<Case>> {
-    let (apache, ours) = (start(&Target::apache())?, start(target)?);
+    let servers = (start(&Target::apache())?, start(target)?);
+    compare("", &Door::of(&servers.0), &Door::of(&servers.1))
+}
+
+/// Runs every session through both doors and compares what was printed.
+///
+/// * `place`: what stands before the names of the cases.
+pub(crate) fn compare(place: &str, apache: &Door, ours: &Door) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for (name, commands) in SESSIONS {
-        let wanted = session(&apache, commands).with_context(|| format!("{name} on Apache"))?;
-        cases.push(match session(&ours, commands) {
+        let name = format!("{place}{name}");
+        let wanted = session(apache, commands).with_context(|| format!("{name} on Apache"))?;
+        cases.push(match session(ours, commands) {
             Ok(got) => Case::equal(name, &wanted, &got),
             Err(error) => Case::of(name, Err(error)),
         });
@@ -115,17 +122,18 @@ fn start(target: &Target) -> Result<Server> {
 }
 
 /// Types commands one by one and gives what was printed, with times and ids taken out.
-fn session(server: &Server, commands: &[&str]) -> Result<String> {
-    let mut shell = Shell::start(server)?;
-    // The first marker comes back only over an open session.
-    shell.command("")?;
+fn session(door: &Door, commands: &[&str]) -> Result<String> {
+    let mut shell = Shell::start(door)?;
+    // The first marker comes back only over an open session, and the sync shows what the session before left at another member.
+    shell.command("sync /")?;
     let mut printed = String::new();
     for command in commands {
         let answer = shell.command(command)?;
         printed.push_str(&format!("> {command}\n{}", plain(&answer)));
     }
     shell.quit()?;
-    Ok(name_hex(&printed))
+    // It prints zxids without the sign of hexadecimal numbers.
+    Ok(name_hex(&door.plain(&printed).replace("zxid=", "zxid=0x")))
 }
 
 /// Takes out what belongs to the moment. The library's log lines name its own thread and time, never an answer.
@@ -139,35 +147,23 @@ fn plain(answer: &str) -> String {
         .fold(text, |text, label| mask_after(&text, label, &['\t']))
 }
 
+/// The command line of `cli_mt`.
+pub(crate) fn command(door: &Door) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.arg(door.address()).current_dir(door.dir());
+    command
+}
+
 /// A running `cli_mt`.
 struct Shell {
-    child: Child,
-    stdin: ChildStdin,
-    /// What both of its outputs print, in pieces.
-    printed: Receiver<Vec<u8>>,
+    typed: Typed,
     markers: u32,
 }
 
 impl Shell {
     /// Starts it.
-    fn start(server: &Server) -> Result<Self> {
-        let mut command = Command::new(PROGRAM);
-        command.arg(server.address()).current_dir(server.dir());
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child =
-            command.spawn().with_context(|| format!("starting {PROGRAM}; run `cargo xtask setup`"))?;
-        let stdin = child.stdin.take().expect("asked for a pipe");
-        let mut pipe = child.stderr.take().expect("asked for a pipe");
-        let (sender, printed) = channel();
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = pipe.read(&mut buffer) {
-                if sender.send(buffer.get(..count).unwrap_or_default().to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(Self { child, stdin, printed, markers: 0 })
+    fn start(door: &Door) -> Result<Self> {
+        Ok(Self { typed: Typed::start(command(door), Reads::Stderr)?, markers: 0 })
     }
 
     /// Types one command and gives what was printed for it.
@@ -177,36 +173,14 @@ impl Shell {
     fn command(&mut self, command: &str) -> Result<String> {
         self.markers += 1;
         let marker = format!("/marker-{}-end", self.markers);
-        let typed = if command.is_empty() { String::new() } else { format!("{command}\n") };
-        self.stdin.write_all(format!("{typed}adelete {marker}\n").as_bytes())?;
-        let wanted = format!("{marker}: rc = -101");
-        let mut text = String::new();
-        let deadline = Instant::now() + COMMAND_TIME_MAX;
-        loop {
-            if let Some(at) = text.find(&wanted) {
-                text.truncate(at);
-                return Ok(text);
-            }
-            match self.printed.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(piece) => text.push_str(&String::from_utf8_lossy(&piece)),
-                Err(RecvTimeoutError::Timeout) => bail!("no answer to `{command}`, only {text:?}"),
-                Err(RecvTimeoutError::Disconnected) => bail!("cli_mt ended at `{command}` after {text:?}"),
-            }
-        }
+        self.typed.types(&format!("{command}\nadelete {marker}"))?;
+        let printed = self.typed.expect(&format!("{marker}: rc = -101"), COMMAND_TIME_MAX);
+        printed.with_context(|| format!("no answer to `{command}`"))
     }
 
     /// Ends it in order.
     fn quit(mut self) -> Result<()> {
-        self.stdin.write_all(b"quit\n")?;
-        self.child.wait()?;
-        Ok(())
-    }
-}
-
-impl Drop for Shell {
-    fn drop(&mut self) {
-        // After `quit` it is gone already and both do nothing.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.typed.types("quit")?;
+        self.typed.ends()
     }
 }

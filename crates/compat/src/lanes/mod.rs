@@ -4,7 +4,9 @@
 
 mod c_client;
 mod disk;
+mod door;
 mod ensemble_bad_input;
+mod ensemble_clients;
 mod faults;
 mod files;
 mod four_letter;
@@ -21,6 +23,7 @@ mod scripts;
 pub mod stand_in;
 mod terminal;
 mod toolkits;
+mod typed;
 mod wire;
 mod zkcli;
 
@@ -74,6 +77,7 @@ pub fn run(lane: &str, options: &Options) -> Result<Vec<Case>> {
         "c_client" => c_client::run(&options.target),
         "disk" => disk::run(&options.target),
         "ensemble_bad_input" => ensemble_bad_input::run(&options.target),
+        "ensemble_clients" => ensemble_clients::run(&options.target),
         "faults" => faults::run(&options.target, options.rounds),
         "files" => files::run(&options.target),
         "four_letter" => four_letter::run(&options.target),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use super::door::Door;
 use super::java_shell::{self, Seen};
 use super::mapping::name_hex;
 use super::process::{Output, run as run_program};
@@ -155,16 +156,11 @@ fn shell(mut program: Command, words: &[&str], script: &str, server: &Server) ->
     run_program(&mut program, &script.replace("SERVER", &address), SHELL_TIME_MAX)
 }
 
-/// What a run showed, without the version, which is each shell's own, and without the end of the session as the last event: the
-/// original may be gone before it is printed.
+/// What a run showed, without the version, which is each shell's own.
 fn seen(output: &Output, server: &Server) -> Seen {
-    let mut seen = Seen::of(output, server);
+    let mut seen = Seen::of(output, &Door::of(server));
     let version = "ZooKeeper CLI version: ";
     seen.answers = super::mapping::mask_after(&seen.answers, version, &[]);
-    let end = "WatchedEvent state:Closed type:None path:null zxid: *";
-    if let Some(before) = seen.events.strip_suffix(end) {
-        seen.events.truncate(before.trim_end().len());
-    }
     seen
 }
 
