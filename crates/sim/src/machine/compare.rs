@@ -1,9 +1,10 @@
 //! Trees compared as a whole: digests say nothing of lists, sessions and quotas.
 
 use member::history::History;
+use store::disk::join;
 use store::names::{self, Named};
 use store::snapshot::verify_snapshot;
-use store::{Disk as _, RecoverError, RecoverOptions, disk, recover};
+use store::{Disk as _, RecoverError, RecoverOptions, recover};
 use tree::{NodeId, Tree};
 
 use super::Machine;
@@ -80,15 +81,16 @@ impl Machine {
     /// The tree from the oldest snapshot of the history that the member has now; those before another leader's are of
     /// another.
     fn replay_oldest(&self) -> Result<Option<Tree>, String> {
-        let snapshots =
-            names::list_snapshots(&self.disk, &self.dirs.snap).map_err(|error| error.to_string())?;
+        // Faults that still lie in wait strike the disk itself.
+        let disk = self.disk.copy();
+        let snapshots = names::list_snapshots(&disk, &self.dirs.snap).map_err(|error| error.to_string())?;
         for Named { name, .. } in &snapshots {
-            verify_snapshot(&self.disk, &self.dirs.snap, name).map_err(|error| format!("{name}: {error}"))?;
+            verify_snapshot(&disk, &self.dirs.snap, name).map_err(|error| format!("{name}: {error}"))?;
         }
         for (at, oldest) in snapshots.iter().enumerate() {
-            let copy = self.disk.copy();
+            let copy = disk.copy();
             for newer in &snapshots[at + 1..] {
-                copy.remove(&disk::join(&self.dirs.snap, &newer.name)).map_err(|error| error.to_string())?;
+                copy.remove(&join(&self.dirs.snap, &newer.name)).map_err(|error| error.to_string())?;
             }
             let mut history = History::new(self.setup.tree());
             match recover(&copy, &self.dirs, RecoverOptions::default(), &mut history) {
