@@ -45,13 +45,9 @@ impl Mutant {
             self,
             Self::BlankVotes
                 | Self::VoteChangesLate
-                | Self::EpochToldEarly
-                | Self::LeadsUnstored
                 | Self::CommitLostInSync
-                | Self::ObserverLosesInSync
                 | Self::HoleInRecent
                 | Self::SnapshotTrusted
-                | Self::OldRoleGoesOn
                 | Self::SlowSnapshotCut
                 | Self::CreateAfterClose
                 | Self::WallForMonotonic
@@ -148,6 +144,8 @@ mutants! {
     IdsRepeat = "3113",
     /// A change of data while a client was elsewhere is not told when it leaves its watches again.
     ChangeMissed = "1412, 1667",
+    /// A lasting watch goes with a one-shot watch on the same path.
+    ModesMixed = "4475",
     /// A read is answered before the write in front of it.
     ReadOvertakes = "1863",
 

@@ -394,9 +394,10 @@ impl Learner {
         }
         self.last = zxid;
         self.proposed.push_back(zxid);
-        let is_lost = (self.stage == Stage::Synchronized && mutant!(ProposalLostInSync))
-            || (snapshot && self.is_observer && mutant!(ObserverLosesInSync));
-        if !is_lost {
+        let is_told = self.stage == Stage::Synchronized;
+        let loses = is_told && mutant!(ProposalLostInSync);
+        let observer_loses = self.is_observer && (snapshot || is_told) && mutant!(ObserverLosesInSync);
+        if !loses && !observer_loses {
             out.push_back(Effect::Append { zxid });
         }
         Ok(())

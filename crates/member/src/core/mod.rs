@@ -177,10 +177,10 @@ impl Core {
     pub(crate) fn retire(&mut self) {
         if !mutant!(OldRoleGoesOn) {
             self.duty = Duty::Idle;
+            self.clock = SessionClock::new(self.tick_ms);
         }
         self.wants_answer = false;
         self.pending = Pending::new();
-        self.clock = SessionClock::new(self.tick_ms);
         self.history.forget_origins();
     }
 

@@ -9,6 +9,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use hashbrown::HashMap;
+use mutants::mutant;
 use slab::Slab;
 use tree::NodeId;
 
@@ -340,6 +341,9 @@ impl WatchTable {
             Table::Child => self.child.take(node, fired),
         }
         selected.extend_from_slice(fired);
+        if !fired.is_empty() && mutant!(ModesMixed) {
+            self.persistent.take(path, selected);
+        }
         selected.extend_from_slice(self.persistent.at(path));
         if table == Table::Data && self.recursive.total > 0 {
             for ancestor in ancestors(path) {

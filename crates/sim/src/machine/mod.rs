@@ -669,6 +669,12 @@ impl Machine {
         let at = self.at;
         let Some(process) = &mut self.process else { return };
         let is_live = process.member.is_live();
+        let (accepted, current) = process.member.epochs().unwrap_or_default();
+        let durable = &out.evidence.durable[at];
+        if accepted > durable.accepted || current > durable.current {
+            let text = format!("member {} takes epochs {accepted} and {current} for stored (R3)", sid.0);
+            out.evidence.fail(Broken(text));
+        }
         let tree = process.member.core().tree();
         let (zxid, digest) = (tree.last_zxid(), tree.digest());
         let mut delivered = Vec::new();
@@ -681,6 +687,10 @@ impl Machine {
                     let lacks = out.evidence.lacks(at, epoch);
                     out.evidence.established.insert(epoch, sid);
                     out.evidence.see(&Seen::Established { sid, epoch, lacks });
+                    if out.evidence.durable[at].current < epoch {
+                        let text = format!("member {} leads before epoch {epoch} is on its disk (R3)", sid.0);
+                        out.evidence.fail(Broken(text));
+                    }
                     if !self.setup.quorum().is_voter(sid) {
                         out.evidence.fail(Broken(format!("member {} leads and has no vote", sid.0)));
                     }
