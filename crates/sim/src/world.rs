@@ -270,6 +270,7 @@ impl World {
         for at in 0..self.machines.len() {
             let machine = &mut self.machines[at];
             machine.disk.set_capacity(None);
+            machine.disk.mend();
             machine.set_rate(1000, &self.out);
             machine.speed = crate::machine::DiskSpeed { min_us: 100, max_us: 3000 };
             machine.resume(&mut self.out);

@@ -153,6 +153,11 @@ impl MemDisk {
         self.state.borrow_mut().faults.push(fault);
     }
 
+    /// No fault that was planned comes about any more.
+    pub fn mend(&self) {
+        self.state.borrow_mut().faults.clear();
+    }
+
     /// Limits the sum of all file lengths; `None` takes the limit away.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state.borrow_mut().capacity_bytes = bytes;
