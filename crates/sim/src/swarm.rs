@@ -371,6 +371,7 @@ fn heal(world: &mut World, chaos: &Chaos) {
     for machine in &mut world.machines {
         machine.compare_files(&mut world.out);
     }
+    world.see_to_resources();
     let (first, others) = world.machines.split_at(1);
     for machine in &world.machines {
         machine.compare_oldest(&mut world.out);

@@ -7,7 +7,7 @@ use proto::Zxid;
 
 use crate::client::{Client, Habits};
 use crate::evidence::Evidence;
-use crate::invariants::Broken;
+use crate::invariants::{Broken, Seen};
 use crate::machine::Machine;
 use crate::net::{Arrival, Class, Host, Key, Net, NetOptions, Side, Way};
 use crate::outside::{Caller, Event, Outside};
@@ -258,6 +258,24 @@ impl World {
     pub fn is_level(&self) -> bool {
         let shows: Vec<Zxid> = self.machines.iter().map(Machine::shows).collect();
         shows.iter().all(|&zxid| zxid == shows[0])
+    }
+
+    /// Nothing is under way: members hold what clients have, and no more.
+    pub fn see_to_resources(&mut self) {
+        for machine in &self.machines {
+            let Some(process) = &machine.process else { continue };
+            let mut ought = [0; 3];
+            for client in &self.clients {
+                let hosts = client.open_on().and_then(|key| self.out.net.hosts(key));
+                if hosts.is_some_and(|(_, member)| member == machine.at) {
+                    ought[0] += 1;
+                    ought[1] += client.registrations();
+                }
+            }
+            let front = process.member.front();
+            let holds = [front.connections(), front.watch_count(), front.outstanding()];
+            self.out.evidence.see(&Seen::Rested { sid: machine.sid(), holds, ought });
+        }
     }
 
     /// Ends every partition, restarts and resumes every machine, and makes clocks and disks well.

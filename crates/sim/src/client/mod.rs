@@ -168,6 +168,12 @@ impl Client {
         self.sure_us.iter().rev().find(|sure_us| **sure_us <= us).copied()
     }
 
+    /// The connection on which it asks, if it has one.
+    #[must_use]
+    pub fn open_on(&self) -> Option<Key> {
+        self.key().filter(|_| self.is_open())
+    }
+
     fn note_sure(&mut self, us: u64) {
         if self.sure_us.back().is_none_or(|last_us| *last_us < us) {
             self.sure_us.push_back(us);

@@ -100,6 +100,13 @@ impl Client {
         (!self.lasting.contains_key(path)).then(|| (path.to_owned(), is_recursive))
     }
 
+    /// How many registrations its member has of it: one that lasts and is not recursive looks at data and children.
+    #[must_use]
+    pub fn registrations(&self) -> usize {
+        let lasting = self.lasting.values().map(|watch| if watch.is_recursive { 1 } else { 2 });
+        self.watches.len() + lasting.sum::<usize>()
+    }
+
     /// addWatch.
     pub(super) fn encode_add_watch(path: &str, is_recursive: bool, body: &mut Vec<u8>) -> OpCode {
         let path = Some(path.to_owned().into());

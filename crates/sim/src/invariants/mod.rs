@@ -16,6 +16,7 @@ mod memory;
 mod no_gap;
 mod permission;
 mod read_only;
+mod resources;
 mod total_order;
 
 use proto::{Epoch, Sid, Zxid};
@@ -141,6 +142,15 @@ pub enum Seen {
         /// Whether it may read that znode.
         permitted: bool,
     },
+    /// A member has nothing to do: what it holds for clients, and what they say they have there.
+    Rested {
+        /// Who.
+        sid: Sid,
+        /// Connections, watches, and requests that wait for a reply.
+        holds: [usize; 3],
+        /// The same, as clients count them.
+        ought: [usize; 3],
+    },
     /// A member loses its disk.
     Wiped {
         /// Who.
@@ -172,6 +182,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::<no_gap::NoGap>::default(),
         Box::new(memory::MemoryEqualsFiles),
         Box::new(read_only::NoReadOnly),
+        Box::new(resources::Resources),
         Box::new(permission::Permission),
     ]
 }
