@@ -275,11 +275,17 @@ pub fn run(order: Order) -> Report {
     }
     world.start_all();
     let clients = 2 + rng.below(3);
+    let large = [0, 0, 16][rng.index(3)];
     for _ in 0..clients {
         let pause_us = [60_000, 250_000, 1_000_000][rng.index(3)];
         let depth = 1 + rng.index(4);
-        let habits =
-            Habits { pause_us, depth, writes_permille: 300 + rng.below(600), closes_permille: rng.below(10) };
+        let habits = Habits {
+            pause_us,
+            depth,
+            writes_permille: 300 + rng.below(600),
+            closes_permille: rng.below(10),
+            large,
+        };
         world.add_client(habits);
     }
     let pause_us = rng.range(SECOND_US / 2, 8 * SECOND_US);

@@ -49,6 +49,8 @@ pub struct Habits {
     pub writes_permille: u64,
     /// In so many of 1000 cases it closes its session and begins another.
     pub closes_permille: u64,
+    /// Large znodes that it sees to: with them, a snapshot takes a while to be sent.
+    pub large: usize,
 }
 
 #[derive(Debug)]

@@ -13,6 +13,10 @@ use crate::setup::Setup;
 
 /// Where the quota of [`LIMITED`] is written down.
 const QUOTA: &str = "/zookeeper/quota/q";
+/// The front of the names of large znodes.
+const LARGE: &str = "/large";
+/// What one of them holds.
+const LARGE_BYTES: usize = 2048;
 /// Paths that no znode can have.
 const NO_PATHS: [&str; 4] = ["", "/n/", "/n//a", "/n/.."];
 /// Who is named in access control lists.
@@ -55,10 +59,11 @@ impl Client {
     fn wish(&mut self, out: &Outside) -> Asked {
         // The roots first, by whoever finds them missing.
         if let Some(missing) =
-            roots().find(|root| out.evidence.model.look(root, out.evidence.tip()).is_none())
+            roots(self.habits).find(|root| out.evidence.model.look(root, out.evidence.tip()).is_none())
         {
-            // What a quota says is no number.
-            let value = if missing.starts_with(QUOTA) { 0 } else { self.value() };
+            // What a quota says is no number, nor is what only takes room.
+            let is_number = !missing.starts_with(QUOTA) && !missing.starts_with(LARGE);
+            let value = if is_number { self.value() } else { 0 };
             return Asked::Write(Write::Create { path: missing, value, ephemeral: false, sequential: false });
         }
         let Habits { writes_permille, closes_permille, .. } = self.habits;
@@ -148,14 +153,18 @@ impl Client {
 }
 
 /// What has to be there for the rest.
-fn roots() -> impl Iterator<Item = String> {
+fn roots(habits: Habits) -> impl Iterator<Item = String> {
     let (stats, limits) = (format!("{QUOTA}/zookeeper_stats"), format!("{QUOTA}/zookeeper_limits"));
     let others = [NODES, SECRETS, LIMITED, QUOTA, &stats, &limits].map(str::to_owned);
-    (0..REGISTERS).map(|register| format!("/r{register}")).chain(others)
+    let large = (0..habits.large).map(|at| format!("{LARGE}{at}"));
+    (0..REGISTERS).map(|register| format!("/r{register}")).chain(others).chain(large)
 }
 
-/// What a znode holds: its value, unless it is one of those that say what a quota is.
+/// What a znode holds: its value, unless it is one of those that say what a quota is, or that take room.
 fn data_of(path: &str, value: Value) -> Vec<u8> {
+    if path.starts_with(LARGE) {
+        return vec![b'.'; LARGE_BYTES];
+    }
     match path.strip_prefix(QUOTA) {
         None => value.to_be_bytes().to_vec(),
         Some("/zookeeper_limits") => {

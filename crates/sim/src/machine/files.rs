@@ -347,6 +347,14 @@ impl Machine {
         if writer.finish(Some(digest), Some(zxid)).is_ok() {
             out.evidence.hit("snapshot");
             out.line(format_args!("member {} has a snapshot of {zxid}", self.at + 1));
+            // A mark that opens an epoch is in no log.
+            if zxid.counter() > 0 && zxid > out.evidence.durable[self.at].last() {
+                let text = format!(
+                    "member {} has a snapshot of {zxid}, where its log does not lead (Z9)",
+                    self.at + 1
+                );
+                out.evidence.fail(Broken(text));
+            }
             if self.rng.chance(setup.purge_permille) && purge(&self.disk, &self.dirs, 3).is_ok() {
                 out.evidence.hit("purge");
             }
