@@ -101,7 +101,7 @@ impl Leader {
             me,
             limits,
             stage: Stage::Joining,
-            epoch: Epoch(accepted.0.saturating_add(1)),
+            epoch: Epoch(accepted.max(memory.promised()).0.saturating_add(1)),
             initial: (current, last),
             learners: BTreeMap::new(),
             deadline_ms: now_ms + limits.init_ms,
@@ -271,6 +271,7 @@ impl Leader {
         let is_passed = claim.is_proven && accepted > self.epoch && self.stage != Stage::Joining;
         if claim.is_member && is_passed {
             self.passed_at_ms.get_or_insert(now_ms.max(self.firm_until_ms));
+            self.memory.note_promise(accepted);
         }
         match self.stage {
             Stage::Joining => {
