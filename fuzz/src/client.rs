@@ -50,7 +50,7 @@ impl Run {
         let core = CoreOptions {
             prepare: tree::prepare::Options { enforce_quota: true, ..Default::default() },
             tick_ms: 2000,
-            session_sid: 1,
+            first_session: SessionId::first(1, now.wall_ms.unsigned_abs()),
             cleaner: CleanerOptions { interval_ms: 1000, per_minute_max: 10_000, never_used_ms: 5000 },
         };
         let front = FrontOptions {
