@@ -50,7 +50,6 @@ impl Mutant {
                 | Self::SnapshotTrusted
                 | Self::SlowSnapshotCut
                 | Self::CreateAfterClose
-                | Self::WallForMonotonic
         )
     }
 }

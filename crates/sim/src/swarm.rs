@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use store::mem::Fault;
 
 use crate::client::Habits;
+use crate::invariants::Broken;
 use crate::machine::DiskSpeed;
 use crate::net::{Class, NetOptions};
 use crate::outside::Event;
@@ -343,7 +344,7 @@ fn heal(world: &mut World, chaos: &Chaos) {
             .iter()
             .map(|machine| (machine.sid().0, machine.role(), machine.is_live(), machine.shows()))
             .collect();
-        world.out.evidence.fail(crate::invariants::Broken(format!("{text}: {roles:?}")));
+        world.out.evidence.fail(Broken(format!("{text}: {roles:?}")));
     };
     if !world.run_until_holds(until_us, World::is_whole) {
         return fail(world, "not every member serves again (L1, L2)");
@@ -504,7 +505,16 @@ impl Chaos {
             Kind::WallJump => {
                 const TENTH_OF_A_DAY_MS: i64 = 8_640_000;
                 let tenths = i64::try_from(self.rng.below(21)).unwrap_or(0) - 10;
-                world.machines[at].jump(tenths * TENTH_OF_A_DAY_MS);
+                let (machine, out) = (&mut world.machines[at], &mut world.out);
+                // Whatever is due now is not due for the jump.
+                machine.wake(out);
+                let was_live = machine.is_live();
+                machine.jump(tenths * TENTH_OF_A_DAY_MS);
+                machine.wake(out);
+                if was_live && !machine.is_live() {
+                    let text = format!("a step of the wall clock ends the role of member {} (R16)", at + 1);
+                    out.evidence.fail(Broken(text));
+                }
             }
             Kind::ClockRate => {
                 let rate = self.rng.range(800, 1300);
