@@ -43,9 +43,7 @@ impl Mutant {
     pub fn is_rare(self) -> bool {
         matches!(
             self,
-            Self::BlankVotes
-                | Self::VoteChangesLate
-                | Self::CommitLostInSync
+            Self::VoteChangesLate
                 | Self::HoleInRecent
                 | Self::SnapshotTrusted
                 | Self::SlowSnapshotCut

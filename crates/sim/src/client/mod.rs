@@ -106,6 +106,8 @@ pub struct Client {
     heard_us: u64,
     sent_us: u64,
     ask_at_us: u64,
+    /// It has come back and wants to see the newest first: so many requests of that kind are left.
+    fresh: u8,
     /// When requests of this session that were answered were sent.
     sure_us: VecDeque<u64>,
     /// Requests answered.
@@ -144,6 +146,7 @@ impl Client {
             heard_us: 0,
             sent_us: 0,
             ask_at_us: 0,
+            fresh: 0,
             sure_us: VecDeque::new(),
             answered: 0,
             is_quiet: false,
@@ -214,7 +217,8 @@ impl Client {
             if now_us >= self.ask_at_us && self.pending.len() < self.habits.depth && !self.is_closing {
                 self.ask(key, out);
                 let pause_us = self.habits.pause_us;
-                self.ask_at_us = now_us + self.rng.range(pause_us / 4, pause_us * 2);
+                let pause_us = self.rng.range(pause_us / 4, pause_us * 2);
+                self.ask_at_us = now_us + if self.fresh > 0 { 0 } else { pause_us };
             } else if now_us >= self.sent_us + self.timeout_us / 3 && self.ping_sent_us.is_none() {
                 self.ping_sent_us = Some(now_us);
                 self.send_header(key, Xid::PING.0, OpCode::Ping, |_| {}, out);
@@ -404,6 +408,7 @@ impl Client {
             self.rearm(key, out);
         }
         self.ask_at_us = out.now_us;
+        self.fresh = if self.rng.chance(300) { 2 } else { 0 };
         Ok(())
     }
 

@@ -66,6 +66,10 @@ impl Client {
             let value = if is_number { self.value() } else { 0 };
             return Asked::Write(Write::Create { path: missing, value, ephemeral: false, sequential: false });
         }
+        if self.fresh > 0 {
+            self.fresh -= 1;
+            return if self.fresh > 0 { Asked::Sync } else { Asked::Get("/r0".to_owned(), false) };
+        }
         let Habits { writes_permille, closes_permille, .. } = self.habits;
         if self.rng.chance(closes_permille) {
             return Asked::Write(Write::Close);
