@@ -404,6 +404,9 @@ impl Leader {
             self.on_lost(other);
             out.push_back(Effect::Replaced { link: other });
         }
+        if last > self.committed {
+            self.memory.cut(sid, self.committed);
+        }
         out.push_back(Effect::Synchronize { link, last, is_observer, epoch: self.epoch });
     }
 

@@ -20,6 +20,13 @@ impl Memory {
         *acked = zxid.max(*acked);
     }
 
+    /// A member is told to give up what is behind `zxid`: it may end before that has come again.
+    pub(super) fn cut(&mut self, sid: Sid, zxid: Zxid) {
+        if let Some(acked) = self.acked.get_mut(&sid) {
+            *acked = zxid.min(*acked);
+        }
+    }
+
     /// A member cannot follow, since it promised itself to this later epoch.
     pub(super) fn note_promise(&mut self, epoch: Epoch) {
         self.promised = self.promised.max(epoch);
