@@ -21,9 +21,11 @@ const LEN: usize = 4 + 8 + 4;
 
 /// The part of an id that is counted; above it stands who opened the session.
 const COUNTED: i64 = (1 << 56) - 1;
-/// What one process may give: more than it can, a million in each second of 19 hours. The clock passes as many in 17
-/// minutes.
-const RANGE: i64 = 1 << 36;
+/// What one process gives at most, a thousand in each second of 18 hours, before a clock that was set back to the very
+/// moment of its start makes ids come again. The clock passes as many in a second. More would be dearer: starts in quick
+/// succession run ahead of the clock by this much each, and a member whose directory was emptied has only the clock to tell
+/// it what it gave before.
+const RANGE: i64 = 1 << 26;
 
 /// Ids claimed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -128,6 +130,14 @@ mod tests {
         let later = SessionId::first(1, TODAY_MS + DAY_MS).0;
         assert_eq!(start(&disk, 1, TODAY_MS + DAY_MS), later, "the clock has caught up");
         assert_eq!(start(&disk, 2, TODAY_MS), SessionId::first(2, TODAY_MS).0, "another member's");
+    }
+
+    #[test]
+    fn an_emptied_directory_with_a_right_clock_gives_no_id_again() {
+        let disk = disk();
+        let restarted = [0, 1].map(|_| start(&disk, 1, TODAY_MS));
+        let emptied = self::disk();
+        assert!(start(&emptied, 1, TODAY_MS + 2000) > restarted[1] + 1_000_000);
     }
 
     #[test]
