@@ -186,11 +186,12 @@ impl Place {
                 RecordError::Sink(error) => StreamError::Sink { offset, error },
             })?,
             Part::Signature => {
-                let n = bytes.len().min(SIGNATURE.len());
-                if bytes[..n] != SIGNATURE[..n] {
-                    return Err(StreamError::Broken { offset, what: "the signature is missing" });
+                // Judged whole, so that it does not depend on the pieces what is said of a stream that was cut.
+                match bytes.first_chunk() {
+                    Some(SIGNATURE) => Taken::End(SIGNATURE.len()),
+                    Some(_) => return Err(StreamError::Broken { offset, what: "the signature is missing" }),
+                    None => Taken::Want(SIGNATURE.len()),
                 }
-                if n == SIGNATURE.len() { Taken::End(n) } else { Taken::Want(SIGNATURE.len()) }
             }
             Part::Behind => Taken::Bytes(0),
         };
