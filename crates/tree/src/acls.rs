@@ -90,9 +90,24 @@ impl AclTable {
             self.entries[slot as usize].uses += 1;
             return slot;
         }
-        self.last_id += 1;
+        let id = self.fresh_id();
         let list = list.iter().cloned().map(Acl::into_owned).collect();
-        self.put(Entry { id: self.last_id, uses: 1, hash, list: Some(list) })
+        self.put(Entry { id, uses: 1, hash, list: Some(list) })
+    }
+
+    /// An id that no list has. Java counts on from the greatest, which a snapshot that nobody's server wrote may have set
+    /// to the last there is.
+    fn fresh_id(&mut self) -> i64 {
+        match self.last_id.checked_add(1) {
+            Some(id) => {
+                self.last_id = id;
+                id
+            }
+            None => {
+                let used = |id: &i64| self.entries.iter().any(|entry| entry.id == *id);
+                (1..i64::MAX).find(|id| !used(id)).expect("there are fewer lists than numbers")
+            }
+        }
     }
 
     fn put(&mut self, entry: Entry) -> u32 {
@@ -203,6 +218,19 @@ fn is_open(list: &[Acl<'_>]) -> bool {
 mod tests {
     use super::*;
     use proto::Id;
+
+    #[test]
+    fn behind_the_last_id_come_those_that_are_free() {
+        let mut table = AclTable::new(NameHash::new(0));
+        let list = |perms| AclList::from([Acl { perms, id: Id::new("world", "anyone") }]);
+        table.load(i64::MAX, list(1));
+        table.load(2, list(2));
+        let ids = [4, 8].map(|perms| {
+            let slot = table.acquire(Some(&list(perms)));
+            table.id(slot)
+        });
+        assert_eq!(ids, [1, 3]);
+    }
 
     #[test]
     fn a_list_lives_as_long_as_its_users() {
