@@ -272,11 +272,21 @@ impl Process {
             }
             if !all {
                 out.net.room(key, Side::Called);
+                self.leave_if_left(id, key, out);
                 return;
             }
             self.member.on_sent(id);
         }
         if self.member.is_closing(id) {
+            self.drop_client(id, key);
+            out.close(key, Side::Called);
+        }
+    }
+
+    /// The last bytes of a closing connection go to nobody when the client has closed it, too: sending them fails.
+    fn leave_if_left(&mut self, id: ConnId, key: Key, out: &mut Outside) {
+        let is_known = self.conns.get(&id.slot) == Some(&(id, key));
+        if is_known && self.member.is_closing(id) && out.net.peek(key, Side::Called).1 {
             self.drop_client(id, key);
             out.close(key, Side::Called);
         }
@@ -324,6 +334,7 @@ impl Process {
             }
             frame.append(&mut piece);
         }
+        self.leave_if_left(id, key, out);
     }
 
     /// A piece of the log for a learner has been read.
