@@ -4,7 +4,7 @@
 //! bytes are boxed one by one. A page that empties goes to whichever class needs one next, so a tree whose sizes
 //! change does not keep memory for sizes it no longer has.
 //!
-//! What stays behind when others leave would keep a page for itself. So a page that was full and has lost an eighth
+//! What stays behind when others leave would keep a page for itself. So a page that was full and has lost a quarter
 //! takes nothing new any more: it is *draining*, and the owner of the bytes moves what is left when it comes across it.
 
 use alloc::boxed::Box;
@@ -102,11 +102,11 @@ impl Page {
         self.free != NO_SLOT || usize::from(self.fresh) + usize::from(granules(self.class)) <= PAGE_GRANULES
     }
 
-    /// Whether it was full once and has lost an eighth.
+    /// Whether it was full once and has lost a quarter.
     fn is_sparse(&self) -> bool {
         let slot = usize::from(granules(self.class));
         let was_full = usize::from(self.fresh) + slot > PAGE_GRANULES;
-        was_full && usize::from(self.used) * 8 < PAGE_GRANULES / slot * 7
+        was_full && usize::from(self.used) * 4 < PAGE_GRANULES / slot * 3
     }
 
     fn take(&mut self) -> u16 {
