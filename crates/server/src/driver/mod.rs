@@ -56,7 +56,7 @@ const BATCHES_WITHOUT_READ: u32 = 8;
 const BATCH_PAUSE_MS_MAX: u64 = 5;
 
 /// The same only while syncs take no longer than this on average; beyond it the way to the log thread counts for little.
-const QUICK_SYNC_US: u64 = 400;
+const QUICK_SYNC_US: u64 = 1000;
 
 /// What is taken for an average before any was seen, and the longest that is counted, so that one slow one is soon made
 /// up for.
