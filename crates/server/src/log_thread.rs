@@ -229,7 +229,7 @@ impl LogThread {
         self.send(Job::Write(batch));
     }
 
-    /// Keeps a batch for [`Desk::write`]. It goes to the thread after all if anything else comes behind it.
+    /// Keeps a batch for [`Sitting::write`]. It goes to the thread after all if anything else comes behind it.
     pub fn keep(&mut self, payloads: Arc<Payloads>) {
         let batch = self.batch(payloads);
         self.send_kept();
@@ -310,7 +310,7 @@ impl LogThread {
         self.noted(report)
     }
 
-    /// Takes note of a report that came from [`Desk::write`].
+    /// Takes note of a report that came from [`Sitting::write`].
     ///
     /// # Errors
     /// [`LogFailure`]
@@ -346,7 +346,7 @@ impl LogThread {
     }
 }
 
-/// A batch on its way to [`Desk::write`].
+/// A batch on its way to [`Sitting::write`].
 #[derive(Debug)]
 pub struct Kept(Batch);
 

@@ -3,7 +3,7 @@
 //! One thread holds the member and all sockets, those of clients and those of other members. A second writes the log,
 //! a third snapshots. A read is answered by the thread that read it; a write goes to the log thread and back once for
 //! each batch, however many writes the batch holds. While the log thread syncs, the next batch is formed. Where little
-//! but writes comes the loop writes them itself ([`rounds`]).
+//! but writes comes the loop writes them itself (`rounds`).
 
 mod calls;
 mod clients;
