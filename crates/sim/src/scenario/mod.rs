@@ -3,7 +3,7 @@
 //! A block is one or more lines of commands, separated by `;`. Members are counted from 1, times are in milliseconds.
 //!
 //! * `members 1 2 3 [observers 4] [observers-first] [groups=1,1,2] [weights=1,1,0] [memory=N]`, `elect N`, `start N`
-//! * `write N /path`, `ask N /path` (a write nobody waits for); sessions of their own: see [`session`]
+//! * `write N /path`, `ask N /path` (a write nobody waits for); sessions of their own: see `session`
 //! * `partition 1 | 2 3`, `isolate N`, `oneway N`, `block A B election|quorum|client`, `delay A B election|quorum|client MS`,
 //!   `hold A B PACKET` (A's way to B is blocked when it sends that packet), `release A B`, `heal`
 //! * `kill N`, `power N`, `crash N install|epoch|truncate|write|snapshot STEPS` (the power goes in the middle of that work),
