@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -40,11 +40,11 @@ impl Installation {
         }
         let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../bin"));
         for name in ["zkServer.sh", "zkEnv.sh"] {
-            fs::copy(source.join(name), installation.path("bin").join(name)).unwrap();
+            install(&source.join(name), &installation.path("bin").join(name));
         }
-        let program = installation.path("libexec/oxkeeper");
-        fs::write(&program, STAND_IN).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let text = installation.path("stand-in");
+        fs::write(&text, STAND_IN).unwrap();
+        install(&text, &installation.path("libexec/oxkeeper"));
         installation.configure("conf/zoo.cfg", config);
         installation
     }
@@ -92,6 +92,13 @@ impl Drop for Installation {
             let _ = Command::new("kill").arg(pid.trim()).output();
         }
     }
+}
+
+/// Copies a program. Written by this process it could not be started as long as a child that another test has just forked
+/// still holds the descriptor.
+fn install(from: &Path, to: &Path) {
+    let status = Command::new("install").args(["-m", "755"]).args([from, to]).status().unwrap();
+    assert!(status.success(), "{status}");
 }
 
 fn texts(output: Output) -> (String, String, i32) {
