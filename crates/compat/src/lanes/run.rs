@@ -19,8 +19,9 @@ const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
 const SHORT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest a worker waits between two batches: the servers under test share the machine with each other.
 const PACE: Duration = Duration::from_millis(20);
-/// How long the last ephemerals may take to go.
-const EXPIRY_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long the last ephemerals and sessions may take to go: a worker whose connection breaks before it hears of its session
+/// opens another, and the first lasts as long as it was asked for.
+const EXPIRY_TIME_MAX: Duration = SESSION_TIMEOUT.saturating_add(Duration::from_secs(30));
 /// The values of writes that a lane makes itself start here; the workers' are smaller.
 const OWN_VALUES: Value = 1 << 50;
 
