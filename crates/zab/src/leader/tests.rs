@@ -33,18 +33,23 @@ fn who_forgot_what_it_acknowledged_does_not_count_before_it_is_level() {
     }
 }
 
+/// Member 2 joins a new leader over this link, which leads then.
+fn bring_level(leader: &mut Leader, two: LinkId, quorum: &Quorum, out: &mut VecDeque<Effect>) {
+    leader.on_linked(two, 0);
+    leader.on_info(two, &info(2), Epoch(0), false, ITSELF, quorum, out, 0).expect("it joins");
+    leader.on_accepted_stored(quorum, out, 0);
+    leader.on_ack_epoch(two, Zxid::ZERO, Some(Epoch(0)), quorum, out, 0).expect("it compares");
+    leader.on_current_stored(quorum, out, 0);
+    leader.on_ack(two, Zxid::new(Epoch(1), 0), quorum, out, 0).expect("it is level");
+}
+
 #[test]
 fn what_a_member_acknowledged_is_remembered_when_it_goes() {
     let quorum = Quorum::Majority([1, 2, 3].map(Sid).into());
     let mut out = VecDeque::new();
     let mut leader = start(Epoch(0), Zxid::ZERO, Memory::default());
     let (two, again) = (LinkId(2), LinkId(3));
-    leader.on_linked(two, 0);
-    leader.on_info(two, &info(2), Epoch(0), false, ITSELF, &quorum, &mut out, 0).expect("it joins");
-    leader.on_accepted_stored(&quorum, &mut out, 0);
-    leader.on_ack_epoch(two, Zxid::ZERO, Some(Epoch(0)), &quorum, &mut out, 0).expect("it compares");
-    leader.on_current_stored(&quorum, &mut out, 0);
-    leader.on_ack(two, Zxid::new(Epoch(1), 0), &quorum, &mut out, 0).expect("it is level");
+    bring_level(&mut leader, two, &quorum, &mut out);
     let first = Zxid::new(Epoch(1), 1);
     leader.on_proposed(first, 0);
     leader.on_persisted(first, &quorum, &mut out);
@@ -69,12 +74,7 @@ fn a_leader_that_a_member_cannot_follow_any_more_steps_down_after_a_while() {
     let mut out = VecDeque::new();
     let mut leader = start(Epoch(0), Zxid::ZERO, Memory::default());
     let (two, three) = (LinkId(2), LinkId(3));
-    leader.on_linked(two, 0);
-    leader.on_info(two, &info(2), Epoch(0), false, ITSELF, &quorum, &mut out, 0).expect("it joins");
-    leader.on_accepted_stored(&quorum, &mut out, 0);
-    leader.on_ack_epoch(two, Zxid::ZERO, Some(Epoch(0)), &quorum, &mut out, 0).expect("it compares");
-    leader.on_current_stored(&quorum, &mut out, 0);
-    leader.on_ack(two, Zxid::new(Epoch(1), 0), &quorum, &mut out, 0).expect("it is level");
+    bring_level(&mut leader, two, &quorum, &mut out);
     assert!(leader.is_established());
     let liar = LinkId(4);
     leader.on_linked(liar, 10);
