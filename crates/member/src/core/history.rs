@@ -168,9 +168,20 @@ impl History {
     }
 
     /// Every transaction in memory behind `after`, delivered or not.
+    ///
+    /// Looks for the first batch from the end: who asks at every write asks for the last ones.
     pub(super) fn behind(&self, after: Zxid) -> impl Iterator<Item = (Zxid, &[u8])> {
-        let flying = self.flights.iter().map(|flight| &flight.payloads);
-        let batches = self.kept.iter().chain(flying).map(AsRef::as_ref).chain([&self.forming]);
+        let is_behind = |batch: &Payloads| batch.last().is_some_and(|last| last > after);
+        let flying = self.flights.iter().rev().take_while(|flight| is_behind(&flight.payloads)).count();
+        let kept = match flying {
+            n if n == self.flights.len() => {
+                self.kept.iter().rev().take_while(|batch| is_behind(batch)).count()
+            }
+            _ => 0,
+        };
+        let kept = self.kept.range(self.kept.len() - kept..);
+        let flying = self.flights.range(self.flights.len() - flying..).map(|flight| &flight.payloads);
+        let batches = kept.chain(flying).map(AsRef::as_ref).chain([&self.forming]);
         batches.flat_map(move |batch| batch.behind(after))
     }
 
