@@ -16,6 +16,7 @@ mod limits;
 pub mod log_reader;
 pub mod log_thread;
 pub mod logging;
+mod low_water;
 mod options;
 pub mod probe;
 pub mod start;

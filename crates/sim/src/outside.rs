@@ -161,6 +161,8 @@ pub struct Outside {
     pub reads_in_bits: bool,
     /// Members speak with the accent of Java's on connections made from now on.
     pub accents: bool,
+    /// Members let short packets of the leader wait while nobody sees the difference, as `server` does.
+    pub lulls: bool,
     /// See [`crate::setup::Setup`].
     pub snap_count: u64,
     /// How often a role began.
@@ -195,6 +197,7 @@ impl Outside {
             trace,
             reads_in_bits: false,
             accents: false,
+            lulls: false,
             snap_count: 0,
             changes: 0,
             changed: 0,

@@ -274,6 +274,7 @@ pub fn run(order: Order) -> Report {
     if kinds.contains(&Kind::ClockRate) || kinds.contains(&Kind::LateNet) {
         world.distrust_clocks();
     }
+    world.out.lulls = rng.chance(800);
     world.start_all();
     let clients = 2 + rng.below(3);
     let large = [0, 0, 16][rng.index(3)];

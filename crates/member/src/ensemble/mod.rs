@@ -289,6 +289,25 @@ impl Member {
             .is_some_and(|ensemble| ensemble.leader != Some(link) || ensemble.peer.wants_leader_input())
     }
 
+    /// The link to the leader, while short packets on it may wait for the next long one: what this member has logged only
+    /// lacks its commit, and no client is here to see whether that has come.
+    ///
+    /// The driver still has to read the link before a client's connection is accepted, and now and then, for a heartbeat
+    /// is short too.
+    #[must_use]
+    pub fn link_that_may_wait(&self) -> Option<LinkId> {
+        let ensemble = self.ensemble.as_ref()?;
+        let leader = ensemble.leader?;
+        // Whose packet came in two pieces waits for the second, however short it is.
+        let is_whole = ensemble.links.get(&leader).is_some_and(|link| link.input.is_empty());
+        let may_wait = is_whole
+            && ensemble.peer.role() == zab::Role::Following
+            && ensemble.peer.is_live()
+            && self.front.connections() == 0
+            && self.core.in_flight() > 0;
+        may_wait.then_some(leader)
+    }
+
     /// The next link that has something to send, or wants to be read from again.
     pub fn next_dirty_link(&mut self) -> Option<LinkId> {
         self.send_out();

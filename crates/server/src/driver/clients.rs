@@ -19,6 +19,10 @@ const LINGER_MS: u64 = 5000;
 
 impl Driver {
     pub(super) fn accept(&mut self, now: Now) {
+        // Whoever comes sees everything that was committed when it came.
+        if let Some((links, mut turn)) = self.links(now) {
+            links.rouse(&mut turn);
+        }
         for _ in 0..ACCEPTS_MAX {
             let Some(listener) = &self.listener else { return };
             match listener.accept() {

@@ -19,6 +19,7 @@ use socket2::SockRef;
 use super::calls::{Bind, Calls, News};
 use super::socket::{shed, write_from};
 use super::{ACCEPT_PAUSE_MS, ACCEPTS_MAX, DriverError, Handle};
+use crate::low_water::set_low_water;
 
 /// Tokens from here on are links, by their id.
 const LINKS: usize = 1 << 48;
@@ -41,6 +42,9 @@ const LOOK_UP_PAUSE_MS: u64 = 1000;
 /// How often a new leader tries to get its quorum port, before it leads no more. A process that was here before and is
 /// about to end has it for a moment, and the next election would be won by the same member.
 const QUORUM_PORT_TRIES: u32 = 3;
+
+/// COMMIT, PING and all else that carries no data. Source: `QuorumPacket`; quorum-protocol.md §1.
+const SHORT_PACKET_BYTES: i32 = 20;
 
 /// What is configured about ports and sockets.
 #[derive(Clone, Debug)]
@@ -129,6 +133,8 @@ struct Link {
     end_ahead: bool,
     /// It stands in the list for the next turn.
     again: bool,
+    /// The kernel did not take all of the output.
+    is_full: bool,
 }
 
 /// See the module.
@@ -146,6 +152,8 @@ pub(super) struct Links {
     quorum_attempt: u64,
     /// Links that have more for the next turn.
     again: Vec<LinkId>,
+    /// The link on which short packets wait.
+    lulled: Option<LinkId>,
     /// When to accept again: more waited than one turn takes, or there was no descriptor.
     accept_at_ms: Option<u64>,
     /// Where members are known to be, by their names.
@@ -176,6 +184,7 @@ impl Links {
             quorum: Vec::new(),
             quorum_attempt: 0,
             again: Vec::new(),
+            lulled: None,
             accept_at_ms: None,
             places: BTreeMap::new(),
             unknown: BTreeSet::new(),
@@ -329,7 +338,8 @@ impl Links {
                     link.end_ahead |= event.is_read_closed() || event.is_error();
                     self.serve(id, turn);
                 }
-                if event.is_writable() {
+                // Else what this turn brings goes out at its end, all in one.
+                if event.is_writable() && self.links.get(&id).is_some_and(|link| link.is_full) {
                     self.send(id, turn);
                 }
             }
@@ -353,6 +363,37 @@ impl Links {
             self.send(id, turn);
             self.see_to_rest(id, turn);
         }
+    }
+
+    /// Lets short packets of the leader wait while nobody here would see what they say: a COMMIT then comes with the next
+    /// PROPOSAL, and this member is woken once for each write and not twice.
+    pub(super) fn lull(&mut self, turn: &Turn<'_>) {
+        let wanted = turn.member.link_that_may_wait();
+        if wanted == self.lulled {
+            return;
+        }
+        for (id, bytes) in [(self.lulled.take(), 1), (wanted, SHORT_PACKET_BYTES + 1)] {
+            let Some((id, link)) = id.and_then(|id| Some((id, self.links.get(&id)?))) else { continue };
+            match set_low_water(&link.stream, bytes) {
+                Ok(()) => self.lulled = wanted.filter(|wanted| *wanted == id),
+                Err(error) => tracing::debug!(%error, "a link keeps its low-water mark"),
+            }
+        }
+    }
+
+    /// Reads what waits.
+    pub(super) fn rouse(&mut self, turn: &mut Turn<'_>) {
+        if let Some(id) = self.lulled
+            && let Some(link) = self.links.get_mut(&id)
+        {
+            link.readable = true;
+            self.serve(id, turn);
+        }
+    }
+
+    /// Whether something may wait unseen.
+    pub(super) fn is_lulled(&self) -> bool {
+        self.lulled.is_some()
     }
 
     /// Time has passed.
@@ -443,7 +484,10 @@ impl Links {
             SockRef::from(&stream).set_keepalive(true)?;
         }
         registry.register(&mut stream, Ear::Link(link).token(), Interest::READABLE | Interest::WRITABLE)?;
-        self.links.insert(link, Link { stream, sent: 0, readable: true, end_ahead: false, again: false });
+        self.links.insert(
+            link,
+            Link { stream, sent: 0, readable: true, end_ahead: false, again: false, is_full: false },
+        );
         Ok(())
     }
 
@@ -487,6 +531,7 @@ impl Links {
                     gone += sent - before;
                     let done = sent == out.len();
                     link.sent = shed(out, sent);
+                    link.is_full = !done;
                     if !done {
                         return;
                     }

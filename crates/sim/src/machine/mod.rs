@@ -31,7 +31,7 @@ use crate::wire::{Accent, Tap};
 pub use files::JobKind;
 use files::{Half, Job, Replay, digest_of, half_of, picture, write_snapshot};
 pub use process::Process;
-use process::{Handle, side_of};
+use process::{Handle, LULL_US, side_of};
 
 /// What a true wall clock shows at the beginning.
 const WALL_MS: i64 = 1_700_000_000_000;
@@ -450,6 +450,9 @@ impl Machine {
         let now = self.now(out);
         let Some(process) = &mut self.process else { return };
         for (class, key, from) in self.backlog.drain(..) {
+            if class == Class::Client {
+                process.rouse(now, out);
+            }
             let port = u16::try_from(10_000 + key % 50_000).unwrap_or(0);
             let peer = SocketAddr::new(Setup::ip(from), port);
             let handle = match class {
@@ -515,6 +518,10 @@ impl Machine {
         if self.is_paused {
             return;
         }
+        if out.lulls && self.process.as_ref().is_some_and(|process| process.leaves_waiting(key, out)) {
+            out.evidence.hit("short packet waits");
+            return out.after(LULL_US, Event::Wake { machine: self.at, incarnation: self.incarnation });
+        }
         self.read(key, out);
         self.settle(out);
     }
@@ -574,6 +581,7 @@ impl Machine {
         let now = self.now(out);
         let Some(process) = &mut self.process else { return };
         process.wake_at_us = u64::MAX;
+        process.rouse(now, out);
         if now.mono_ms >= process.member.deadline_ms() {
             process.member.tick(now);
         }

@@ -20,6 +20,12 @@ use crate::wire::{Accent, Tap};
 /// A notification with its length that says nothing: of a release that is not known.
 const GARBLED: [u8; 7] = [0, 0, 0, 3, 1, 2, 3];
 
+/// COMMIT, PING and all else that carries no data.
+const SHORT_PACKET_BYTES: usize = 20;
+
+/// How long they may wait.
+pub(super) const LULL_US: u64 = 50_000;
+
 /// Where the bytes of a connection go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Handle {
@@ -311,6 +317,27 @@ impl Process {
                 return;
             }
             self.member.link_receive(link, &piece, now);
+        }
+    }
+
+    /// The link on which short packets may wait.
+    pub(super) fn lulled(&self) -> Option<(LinkId, Key, Side)> {
+        let link = self.member.link_that_may_wait()?;
+        self.links.get(&link).map(|&(key, side)| (link, key, side))
+    }
+
+    /// Whether what came on a connection waits.
+    pub(super) fn leaves_waiting(&self, key: Key, out: &Outside) -> bool {
+        self.lulled().is_some_and(|(_, lulled, side)| {
+            let (bytes, is_end) = out.net.peek(key, side);
+            lulled == key && bytes <= SHORT_PACKET_BYTES && !is_end
+        })
+    }
+
+    /// Reads what waits.
+    pub(super) fn rouse(&mut self, now: Now, out: &mut Outside) {
+        if let Some((link, key, side)) = self.lulled() {
+            self.read_link(link, key, side, now, out);
         }
     }
 
