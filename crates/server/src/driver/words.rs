@@ -20,7 +20,6 @@ use member::{ConnView, Member, Now, Payloads};
 use proto::{SessionId, Sid};
 
 use crate::config::{Config, membership};
-use crate::log_thread::directory_bytes;
 use crate::version;
 
 /// Java's default trace mask, which nothing here looks at.
@@ -437,4 +436,15 @@ fn resident_text() -> Option<String> {
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(format!("{}MB", kilobytes / 1024))
+}
+
+/// The sum of the files in a directory, for `dirs` and `conf`.
+fn directory_bytes(dir: &std::path::Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.metadata().ok())
+        .filter(std::fs::Metadata::is_file)
+        .map(|metadata| metadata.len())
+        .sum()
 }

@@ -1,6 +1,7 @@
 //! Who writes a batch, and that nothing overtakes it.
 
 use super::*;
+use crate::disk::FileDisk;
 use crate::driver::Loop;
 use crate::testing::{batch, log_plan, member};
 
