@@ -17,6 +17,11 @@ use super::wire::{Fields, Session, delete, op, read};
 use super::{Case, c_client, java_shell};
 use crate::harness::{APACHE_NEWEST, Ensemble, Kind, Plan, Target};
 
+/// The script with writes beyond a quota. Apache's leader compares quotas with what it has applied, and any other member may have
+/// answered the write before earlier than that (ZOOKEEPER-2559): only at the leader does a quick client always get the same answer.
+const QUOTAS: &str = "quotas";
+/// How cases at the leader are named.
+const AT_LEADER: &str = "the leader";
 /// Who leads when nobody has been killed yet; members 1 and 2 follow.
 const LEADER: u64 = 3;
 /// A voter that follows.
@@ -47,7 +52,7 @@ pub(crate) fn run(target: &Target) -> Result<Vec<Case>> {
 /// Everything that two ensembles do alike.
 fn compare(apache: &mut Ensemble, ours: &mut Ensemble) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
-    for (name, sid) in [("the leader", LEADER), ("a follower", FOLLOWER), ("the observer", OBSERVER)] {
+    for (name, sid) in [(AT_LEADER, LEADER), ("a follower", FOLLOWER), ("the observer", OBSERVER)] {
         let doors = (Door::to(apache, sid), Door::to(ours, sid));
         cases.extend(shells(name, &doors.0, &doors.1)?);
         clear(apache)?;
@@ -76,6 +81,9 @@ fn start(target: &Target) -> Result<Ensemble> {
 fn shells(place: &str, apache: &Door, ours: &Door) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for (name, script) in java_shell::scripts() {
+        if name == QUOTAS && place != AT_LEADER {
+            continue;
+        }
         let script = for_members(script);
         let shell = |door: &Door| java_shell::shell(APACHE_NEWEST, door, &[], &script);
         cases.extend(java_shell::compare(
