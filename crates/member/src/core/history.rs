@@ -231,3 +231,37 @@ impl History {
         *self = Self::new(self.keep, end);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Batches of one, two and three transactions that are delivered, one half delivered, one not, and one being formed.
+    fn history(keep: usize) -> History {
+        let mut history = History::new(keep, Zxid(100));
+        let mut next = 101;
+        for length in [1, 2, 3, 2, 2, 1] {
+            for _ in 0..length {
+                history.push(Zxid(next), &next.to_be_bytes(), Origin::Server);
+                next += 1;
+            }
+            if next < 112 {
+                history.take_batch().unwrap();
+            }
+        }
+        while history.next_committed(Zxid(107)).is_some() {}
+        history
+    }
+
+    #[test]
+    fn what_is_behind_a_transaction_is_found_wherever_it_is_kept() {
+        for (keep, first) in [(100, 101), (6, 101), (5, 102), (3, 104), (0, 107)] {
+            let history = history(keep);
+            for after in 99..=112 {
+                let behind: Vec<i64> = history.behind(Zxid(after)).map(|(zxid, _)| zxid.0).collect();
+                let expected: Vec<i64> = (first.max(after + 1)..=111).collect();
+                assert_eq!(behind, expected, "of {keep} behind {after}");
+            }
+        }
+    }
+}
