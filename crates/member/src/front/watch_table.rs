@@ -7,6 +7,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::hash::Hash;
 
 use hashbrown::HashMap;
 use mutants::mutant;
@@ -36,6 +37,9 @@ pub(crate) enum Mode {
 struct Held(u32);
 
 const MANY: u32 = 1 << 31;
+
+/// Tables up to this size keep their room.
+const ROOM_MIN: usize = 1 << 10;
 
 impl Held {
     fn many(self) -> Option<usize> {
@@ -91,6 +95,7 @@ impl ByNode {
                 None => out.push(held.0),
             }
             self.total -= out.len() - before;
+            fit(&mut self.held);
         }
     }
 
@@ -110,6 +115,7 @@ impl ByNode {
             None => false,
         };
         self.total -= usize::from(removed);
+        fit(&mut self.held);
         removed
     }
 
@@ -131,7 +137,7 @@ impl ByNode {
             left > 0
         });
         self.total = total;
-        self.held.shrink_to(self.held.len() * 2);
+        fit(&mut self.held);
     }
 
     fn each(&self, visit: &mut dyn FnMut(NodeId, Watcher)) {
@@ -183,6 +189,7 @@ impl ByPath {
         {
             self.total -= list.len();
             out.append(&mut list);
+            fit(&mut self.held);
         }
     }
 
@@ -198,6 +205,7 @@ impl ByPath {
             && list.is_empty()
         {
             self.held.remove(path);
+            fit(&mut self.held);
         }
         self.total -= 1;
         true
@@ -212,6 +220,7 @@ impl ByPath {
             !list.is_empty()
         });
         self.total = total;
+        fit(&mut self.held);
     }
 
     /// Visits every watch. Java prints the null path as `null`.
@@ -220,6 +229,16 @@ impl ByPath {
             list.iter().for_each(|&watcher| visit(path, watcher));
         }
         self.null.iter().for_each(|&watcher| visit("null", watcher));
+    }
+}
+
+/// Gives back what a table needed at its height once most of it is gone (P13). Each time the rest is moved, at least as
+/// many have left as stay.
+fn fit<K: Eq + Hash, V>(held: &mut HashMap<K, V>) {
+    // Not the capacity, which leaves out the places of what was removed.
+    let room = held.allocation_size() / (size_of::<(K, V)>() + 1);
+    if room > ROOM_MIN && held.len() < room / 4 {
+        held.shrink_to(held.len() * 2);
     }
 }
 
@@ -444,6 +463,30 @@ mod tests {
         let mut selected = vec![];
         table.absent.take("/absent", &mut selected);
         assert_eq!(selected, [1, 3]);
+    }
+
+    #[test]
+    fn a_table_gives_back_what_it_needed_at_its_height() {
+        let mut table = WatchTable::default();
+        let path = |number: u32| alloc::format!("/absent-{number}");
+        let room = |table: &WatchTable| table.absent.held.allocation_size();
+        for number in 0..50_000 {
+            table.add_standard(Table::Data, &path(number), None, number % 10);
+        }
+        let height = room(&table);
+        table.forget(45_000, &|watcher| watcher == 0);
+        table.sweep(&|watcher| watcher == 0);
+        assert_eq!(table.total(), 5000);
+        assert!(room(&table) < height / 3, "{} bytes of {height}", room(&table));
+        let mut selected = vec![];
+        for number in (100..50_000).step_by(10) {
+            table.absent.take(&path(number), &mut selected);
+        }
+        assert_eq!((table.total(), selected.len()), (10, 4990));
+        assert!(room(&table) < height / 20, "{} bytes of {height}", room(&table));
+        for number in (0..100).step_by(10) {
+            assert!(table.contains(Table::Data, Mode::Standard, Some(&path(number)), None, 0));
+        }
     }
 
     #[test]
