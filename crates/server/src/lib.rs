@@ -17,6 +17,7 @@ pub mod log_reader;
 pub mod log_thread;
 pub mod logging;
 mod low_water;
+pub mod memory;
 mod options;
 pub mod probe;
 pub mod start;

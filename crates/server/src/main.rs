@@ -8,6 +8,7 @@ use server::config::membership::Role;
 use server::config::{Arguments, Config, Form, Level, USAGE};
 use server::driver::Handle;
 use server::logging;
+use server::memory;
 use server::probe;
 use server::start::{Server, ServerError};
 use server::version::VERSION_LINE;
@@ -15,6 +16,7 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
+    memory::share_one_pool();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     if let [name, host, port, word] = words.as_slice()
         && name == "four-letter"

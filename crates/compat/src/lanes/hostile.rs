@@ -34,8 +34,7 @@ const TICK_MS: u32 = 500;
 /// How long the figures may take to come back after an attack. Apache looks at expired connections in steps.
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(15);
 /// By how much the server's memory may be larger at the end than at the beginning, in KiB.
-/// Two threads drive the loop in turns, and each allocates from an arena of its own that keeps what it once needed.
-const KEPT_KIB_MAX: u64 = 96 << 10;
+const KEPT_KIB_MAX: u64 = 48 << 10;
 
 /// Every attack, then the limits on connections, which want servers of their own.
 pub(crate) fn run(target: &Target) -> Result<Vec<Case>> {

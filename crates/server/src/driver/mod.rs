@@ -30,6 +30,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::log_reader::LogReader;
 use crate::log_thread::{Cut, LogReport, LogThread};
+use crate::memory::Keeper;
 pub use links::LinkOptions;
 use links::{Ear, Links, Turn};
 use observations::Chronicle;
@@ -212,6 +213,7 @@ pub struct Driver {
     scratch: Vec<u8>,
     log: LogThread,
     snapshots: snapshots::Snapshots,
+    memory: Keeper,
     admin: words::Admin,
     chronicle: Chronicle,
     frame_bytes_max: usize,
@@ -241,6 +243,7 @@ impl Driver {
             clock,
             admin: words::Admin::new(Arc::clone(&config), client_address, clock.now()),
             chronicle: Chronicle::default(),
+            memory: Keeper::default(),
             frame_bytes_max: config.jute_max_buffer_bytes,
             flush_delay_ms: u64::try_from(config.flush_delay.as_millis()).unwrap_or(u64::MAX),
             flush_at_ms: 0,
@@ -305,6 +308,10 @@ impl Driver {
             links.lull(&turn);
         }
         self.snapshots.step(&mut self.member, &mut self.log, !events.is_empty())?;
+        if !events.is_empty() {
+            self.memory.worked(now.mono_ms);
+        }
+        self.memory.tick(now.mono_ms);
         Ok(())
     }
 
@@ -436,7 +443,7 @@ impl Driver {
         let linger_ms = self.lingering.front().map_or(u64::MAX, |(due_ms, _)| *due_ms);
         let accept_at_ms = self.accept_at_ms.unwrap_or(u64::MAX);
         let links_ms = self.links.as_ref().map_or(u64::MAX, Links::deadline_ms);
-        let own_ms = accept_at_ms.min(flush_at_ms).min(linger_ms);
+        let own_ms = accept_at_ms.min(flush_at_ms).min(linger_ms).min(self.memory.deadline_ms());
         let now_ms = self.clock.now().mono_ms;
         let is_lulled = self.links.as_ref().is_some_and(Links::is_lulled);
         let lulled_ms = if is_lulled { now_ms.saturating_add(LULL_MS) } else { u64::MAX };
