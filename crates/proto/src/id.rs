@@ -38,12 +38,13 @@ impl Zxid {
         u32::from_be_bytes([a, b, c, d])
     }
 
+    /// The last counter of an epoch. The one behind it stays unused since ZOOKEEPER-1277.
+    pub const COUNTER_MAX: u32 = u32::MAX - 1;
+
     /// What must follow in the same epoch, or `None`: the counter is spent and the leader resigns.
-    ///
-    /// The last counter stays unused since ZOOKEEPER-1277.
     #[must_use]
     pub fn next(self) -> Option<Self> {
-        let counter = self.counter().checked_add(1).filter(|&counter| counter < u32::MAX)?;
+        let counter = self.counter().checked_add(1).filter(|&counter| counter <= Self::COUNTER_MAX)?;
         Some(Self::new(self.epoch(), counter))
     }
 }

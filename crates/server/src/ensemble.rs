@@ -44,6 +44,7 @@ pub(crate) fn options(
         notification_max_ms: millis(ensemble.max_notification_interval),
         leader_serves: ensemble.leader_serves,
         commit_log_count: usize::try_from(ensemble.commit_log_count).unwrap_or(usize::MAX),
+        counter_max: Zxid::COUNTER_MAX,
         multi_address: ensemble.multi_address,
         tells_deliveries: false,
         packet_bytes_max: config.jute_max_buffer_bytes.saturating_add(ensemble.jute_max_buffer_extra_bytes),

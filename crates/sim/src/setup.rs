@@ -32,6 +32,8 @@ pub struct Setup {
     pub sync_limit: u32,
     /// commitLogCount
     pub commit_log_count: usize,
+    /// The last counter of an epoch.
+    pub counter_max: u32,
     /// Transactions between two snapshots; 0 for none.
     pub snap_count: u64,
     /// In so many of 1000 cases old files are purged behind a snapshot.
@@ -53,6 +55,7 @@ impl Default for Setup {
             init_limit: 10,
             sync_limit: 4,
             commit_log_count: 500,
+            counter_max: Zxid::COUNTER_MAX,
             snap_count: 0,
             purge_permille: 0,
             log_bytes: 8192,
@@ -176,6 +179,7 @@ impl Setup {
             notification_max_ms: 10_000,
             leader_serves: true,
             commit_log_count: self.commit_log_count,
+            counter_max: self.counter_max,
             multi_address: false,
             tells_deliveries: true,
             packet_bytes_max: 1 << 21,

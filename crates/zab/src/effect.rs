@@ -26,6 +26,8 @@ pub struct Limits {
     pub redial_ms: u64,
     /// How long a connection on the quorum port may take to say whose it is (reliability.md §6).
     pub greeting_ms: u64,
+    /// The last counter of an epoch; behind it the leader hands over (ZOOKEEPER-1277).
+    pub counter_max: u32,
 }
 
 /// What a member is told at birth.

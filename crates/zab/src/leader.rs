@@ -600,7 +600,7 @@ impl Leader {
 
     /// The zxid of the next proposal; `None` when the counter is spent and the leader has to resign (ZOOKEEPER-1277).
     pub(crate) fn next(&self) -> Option<Zxid> {
-        self.proposed.next()
+        self.proposed.next().filter(|next| next.counter() <= self.limits.counter_max)
     }
 
     /// Takes note of a proposal that all synchronized learners are being sent.

@@ -20,6 +20,8 @@ pub(super) enum Duty {
     Lead {
         /// The newest proposal.
         proposed: Zxid,
+        /// The counter of the last one it may make.
+        counter_max: u32,
     },
     /// It hands writes on to its leader.
     Follow(Follow),

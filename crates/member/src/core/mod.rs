@@ -154,8 +154,10 @@ impl Core {
     }
 
     /// A quorum has the history up to `mark`, the zxid that opens the epoch: from here on this core decides.
-    pub(crate) fn lead(&mut self, mark: Zxid, now: Now) {
-        self.duty = Duty::Lead { proposed: mark };
+    ///
+    /// * `counter_max`: the counter of the last proposal it may make.
+    pub(crate) fn lead(&mut self, mark: Zxid, counter_max: u32, now: Now) {
+        self.duty = Duty::Lead { proposed: mark, counter_max };
         self.committed = self.committed.max(mark);
         self.tree.open_epoch(mark);
         self.pending = Pending::new();
@@ -226,8 +228,9 @@ impl Core {
     fn next_zxid(&self) -> Option<Zxid> {
         match &self.duty {
             Duty::Sole(sole) => Some(sole.next()),
-            // When the counter is spent the leader resigns, and nobody is answered.
-            Duty::Lead { proposed } => proposed.next(),
+            Duty::Lead { proposed, counter_max } => {
+                proposed.next().filter(|next| next.counter() <= *counter_max)
+            }
             Duty::Follow(_) | Duty::Idle => None,
         }
     }
@@ -259,7 +262,12 @@ impl Core {
         if start > FORMING_BYTES_MAX && is_clients && op != OpCode::CloseSession {
             return Submitted::Refused(Code::ThrottledOp);
         }
-        let Some(zxid) = self.next_zxid() else { return Submitted::Refused(Code::ThrottledOp) };
+        let Some(zxid) = self.next_zxid() else {
+            // A leader whose counter is spent has resigned: whoever asked is not answered, and its connection ends with
+            // the role (P19).
+            let resigns = matches!(self.duty, Duty::Lead { .. });
+            return if resigns { Submitted::Proposed } else { Submitted::Refused(Code::ThrottledOp) };
+        };
         if !self.may_write(op, caller.session, origin) {
             self.propose_error(Code::SessionMoved, caller, origin, now);
             return Submitted::Proposed;
@@ -309,7 +317,7 @@ impl Core {
             Duty::Sole(sole) => {
                 sole.propose();
             }
-            Duty::Lead { proposed } => *proposed = zxid,
+            Duty::Lead { proposed, .. } => *proposed = zxid,
             Duty::Follow(_) | Duty::Idle => unreachable!("only who decides proposes"),
         }
         self.metrics.proposal_count.inc();
@@ -389,7 +397,7 @@ impl Core {
     pub(crate) fn sync(&mut self, caller: &Caller<'_>, body: &[u8], conn: ConnId) -> Option<SyncWait> {
         match &mut self.duty {
             Duty::Sole(_) | Duty::Idle => None,
-            Duty::Lead { proposed } => {
+            Duty::Lead { proposed, .. } => {
                 let proposed = *proposed;
                 Some(SyncWait::Commit(proposed, self.want_answer()))
             }

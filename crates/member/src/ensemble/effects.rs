@@ -151,7 +151,7 @@ impl Member {
         ensemble.told = mark;
         ensemble.observations.push_back(Observation::Established { epoch: mark.epoch() });
         let serves = ensemble.leader_serves;
-        self.core.lead(mark, now);
+        self.core.lead(mark, ensemble.counter_max, now);
         self.show_configuration(now);
         self.front.serve(serves);
         // Ephemerals whose session is gone, as a fuzzy snapshot of Java's can leave them (ZOOKEEPER-3144).

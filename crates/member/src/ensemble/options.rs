@@ -58,6 +58,8 @@ pub struct EnsembleOptions {
     pub leader_serves: bool,
     /// `commitLogCount`: delivered transactions kept for learners that come back.
     pub commit_log_count: usize,
+    /// The last counter of an epoch, behind which a leader hands over: 0xffff_fffe but in tests.
+    pub counter_max: u32,
     /// `multiAddress.enabled`.
     pub multi_address: bool,
     /// Whether each delivery is told as an [`Observation`](super::Observation), which a simulator checks.
@@ -100,6 +102,7 @@ impl EnsembleOptions {
                 connect_ms: ticks_ms(connect),
                 redial_ms: REDIAL_MS,
                 greeting_ms: GREETING_MS,
+                counter_max: self.counter_max,
             },
             election: ElectionTimes {
                 repeat_min_ms: self.notification_min_ms,

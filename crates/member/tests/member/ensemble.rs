@@ -64,6 +64,7 @@ fn options(me: i64, sids: &[i64], observers: &[i64]) -> EnsembleOptions {
         notification_max_ms: 60_000,
         leader_serves: true,
         commit_log_count: 500,
+        counter_max: Zxid::COUNTER_MAX,
         multi_address: false,
         packet_bytes_max: 2_097_150,
         tells_deliveries: false,

@@ -2,7 +2,7 @@
 //!
 //! A block is one or more lines of commands, separated by `;`. Members are counted from 1, times are in milliseconds.
 //!
-//! * `members 1 2 3 [observers 4] [observers-first] [groups=1,1,2] [weights=1,1,0] [memory=N]`, `elect N`, `start N`
+//! * `members 1 2 3 [observers 4] [observers-first] [groups=1,1,2] [weights=1,1,0] [memory=N] [counter-max=N]`, `elect N`, `start N`
 //! * `write N /path`, `ask N /path` (a write nobody waits for); sessions of their own: see `session`
 //! * `partition 1 | 2 3`, `isolate N`, `oneway N`, `block A B election|quorum|client`, `delay A B election|quorum|client MS`,
 //!   `hold A B PACKET` (A's way to B is blocked when it sends that packet), `release A B`, `heal`
@@ -347,6 +347,9 @@ fn setup(words: &[&str]) -> Result<Setup, String> {
     }
     if let Some(&[count]) = list("memory")?.as_deref() {
         setup.commit_log_count = count;
+    }
+    if let Some(&[counter]) = list("counter-max")?.as_deref() {
+        setup.counter_max = u32::try_from(counter).map_err(|error| error.to_string())?;
     }
     Ok(setup)
 }

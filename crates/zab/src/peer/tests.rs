@@ -17,6 +17,7 @@ fn peer(me: i64) -> Peer {
             connect_ms: 1000,
             redial_ms: 100,
             greeting_ms: 1000,
+            counter_max: Zxid::COUNTER_MAX,
         },
         election: ElectionTimes { repeat_min_ms: 200, repeat_max_ms: 60_000, finalize_ms: 200 },
     };
