@@ -88,6 +88,12 @@ impl History {
         self.forming.len() - self.forming_delivered + flying.sum::<usize>()
     }
 
+    /// Whether there are any.
+    pub(super) fn has_undelivered(&self) -> bool {
+        let is_flying = self.flights.back().is_some_and(|flight| flight.delivered < flight.payloads.len());
+        is_flying || self.forming_delivered < self.forming.len()
+    }
+
     /// Which delivered transactions are still here.
     pub(super) fn held(&self) -> &Held {
         &self.held

@@ -213,6 +213,11 @@ impl Core {
         &self.options
     }
 
+    /// Whether there are transactions that are not delivered.
+    pub(crate) fn has_undelivered(&self) -> bool {
+        self.history.has_undelivered()
+    }
+
     /// Transactions proposed and not yet applied.
     #[must_use]
     pub fn in_flight(&self) -> usize {

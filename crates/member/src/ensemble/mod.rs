@@ -306,7 +306,7 @@ impl Member {
             && ensemble.peer.role() == zab::Role::Following
             && ensemble.peer.is_live()
             && self.front.connections() == 0
-            && self.core.in_flight() > 0;
+            && self.core.has_undelivered();
         may_wait.then_some(leader)
     }
 

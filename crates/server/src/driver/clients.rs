@@ -190,7 +190,9 @@ impl Driver {
         };
         let Some(out) = self.member.output(id) else { return };
         if !out.is_empty() {
-            match socket.send(out) {
+            let sent = socket.send(out);
+            socket.is_full = matches!(sent, Ok(false));
+            match sent {
                 Ok(true) => self.member.on_sent(id),
                 Ok(false) => {
                     if self.member.is_closing(id) && !socket.lingers {

@@ -46,6 +46,9 @@ const QUORUM_PORT_TRIES: u32 = 3;
 /// COMMIT, PING and all else that carries no data. Source: `QuorumPacket`; quorum-protocol.md §1.
 const SHORT_PACKET_BYTES: i32 = 20;
 
+/// How long a short packet may wait.
+const LULL_MS: u64 = 50;
+
 /// What is configured about ports and sockets.
 #[derive(Clone, Debug)]
 pub struct LinkOptions {
@@ -137,6 +140,14 @@ struct Link {
     is_full: bool,
 }
 
+/// A link on which short packets wait.
+#[derive(Clone, Copy, Debug)]
+struct Lulled {
+    link: LinkId,
+    /// It is read by then.
+    until_ms: u64,
+}
+
 /// See the module.
 pub(super) struct Links {
     options: LinkOptions,
@@ -153,7 +164,7 @@ pub(super) struct Links {
     /// Links that have more for the next turn.
     again: Vec<LinkId>,
     /// The link on which short packets wait.
-    lulled: Option<LinkId>,
+    lulled: Option<Lulled>,
     /// When to accept again: more waited than one turn takes, or there was no descriptor.
     accept_at_ms: Option<u64>,
     /// Where members are known to be, by their names.
@@ -369,13 +380,22 @@ impl Links {
     /// PROPOSAL, and this member is woken once for each write and not twice.
     pub(super) fn lull(&mut self, turn: &Turn<'_>) {
         let wanted = turn.member.link_that_may_wait();
-        if wanted == self.lulled {
+        if wanted == self.lulled.map(|lulled| lulled.link) {
             return;
         }
-        for (id, bytes) in [(self.lulled.take(), 1), (wanted, SHORT_PACKET_BYTES + 1)] {
-            let Some((id, link)) = id.and_then(|id| Some((id, self.links.get(&id)?))) else { continue };
-            match set_low_water(&link.stream, bytes) {
-                Ok(()) => self.lulled = wanted.filter(|wanted| *wanted == id),
+        if let Some(Lulled { link: id, .. }) = self.lulled
+            && let Some(link) = self.links.get(&id)
+            && let Err(error) = set_low_water(&link.stream, 1)
+        {
+            // It stays one that is looked at now and then, and is tried again.
+            return tracing::debug!(%error, "a link keeps its low-water mark");
+        }
+        self.lulled = None;
+        if let Some(id) = wanted
+            && let Some(link) = self.links.get(&id)
+        {
+            match set_low_water(&link.stream, SHORT_PACKET_BYTES + 1) {
+                Ok(()) => self.lulled = Some(Lulled { link: id, until_ms: turn.now.mono_ms + LULL_MS }),
                 Err(error) => tracing::debug!(%error, "a link keeps its low-water mark"),
             }
         }
@@ -383,7 +403,7 @@ impl Links {
 
     /// Reads what waits.
     pub(super) fn rouse(&mut self, turn: &mut Turn<'_>) {
-        if let Some(id) = self.lulled
+        if let Some(Lulled { link: id, .. }) = self.lulled
             && let Some(link) = self.links.get_mut(&id)
         {
             link.readable = true;
@@ -391,9 +411,12 @@ impl Links {
         }
     }
 
-    /// Whether something may wait unseen.
-    pub(super) fn is_lulled(&self) -> bool {
-        self.lulled.is_some()
+    /// Reads what has waited for long, and whatever waits before the member counts the time that it has heard nothing.
+    pub(super) fn rouse_if_due(&mut self, turn: &mut Turn<'_>) {
+        let is_due = |lulled: Lulled| turn.now.mono_ms >= lulled.until_ms.min(turn.member.deadline_ms());
+        if self.lulled.is_some_and(is_due) {
+            self.rouse(turn);
+        }
     }
 
     /// Time has passed.
@@ -423,7 +446,8 @@ impl Links {
             return 0;
         }
         let calls = self.calling.values().map(|call| call.until_ms).min();
-        calls.unwrap_or(u64::MAX).min(self.accept_at_ms.unwrap_or(u64::MAX))
+        let lulled = self.lulled.map(|lulled| lulled.until_ms);
+        [calls, lulled, self.accept_at_ms].into_iter().flatten().min().unwrap_or(u64::MAX)
     }
 
     fn listeners(&self, port: Port) -> &[TcpListener] {
@@ -493,6 +517,9 @@ impl Links {
 
     /// Hands in what came, as long as the member wants it and for one turn at most.
     fn serve(&mut self, id: LinkId, turn: &mut Turn<'_>) {
+        if let Some(lulled) = self.lulled.as_mut().filter(|lulled| lulled.link == id) {
+            lulled.until_ms = turn.now.mono_ms + LULL_MS;
+        }
         let mut taken = 0;
         while taken < TURN_BYTES && turn.member.link_wants_input(id) {
             let Some(link) = self.links.get_mut(&id).filter(|link| link.readable) else { return };

@@ -63,9 +63,6 @@ const QUICK_SYNC_US: u64 = 1000;
 /// up for.
 const SLOW_SYNC_US: u64 = 10_000;
 
-/// How long a short packet of the leader may wait unseen.
-const LULL_MS: u64 = 50;
-
 /// How long to leave the listener alone when there is no descriptor for a connection.
 const ACCEPT_PAUSE_MS: u64 = 100;
 
@@ -276,13 +273,10 @@ impl Driver {
         for report in self.log.reports() {
             self.on_log_report(report?, now);
         }
-        let is_timer = events.is_empty();
         if let Some((links, mut turn)) = self.links(now) {
             links.hear(&mut turn)?;
             links.go_on(&mut turn);
-            if is_timer {
-                links.rouse(&mut turn);
-            }
+            links.rouse_if_due(&mut turn);
         }
         if let Some(reader) = &self.log_reader {
             reader.done().for_each(|done| self.member.on_disk(done, now));
@@ -336,7 +330,12 @@ impl Driver {
                     self.serve(id, now);
                 }
                 if event.is_writable() {
-                    self.send(id, now);
+                    // At a leader, what was committed in this turn goes to its learners first.
+                    if self.member.role() != Role::Leading
+                        || self.socket(id).is_some_and(|socket| socket.is_full)
+                    {
+                        self.send(id, now);
+                    }
                     // It may have been paused because nobody read this output, and nothing else brings it back.
                     self.serve_again(id);
                 }
@@ -444,10 +443,8 @@ impl Driver {
         let accept_at_ms = self.accept_at_ms.unwrap_or(u64::MAX);
         let links_ms = self.links.as_ref().map_or(u64::MAX, Links::deadline_ms);
         let own_ms = accept_at_ms.min(flush_at_ms).min(linger_ms).min(self.memory.deadline_ms());
+        let deadline_ms = self.member.deadline_ms().min(links_ms).min(own_ms);
         let now_ms = self.clock.now().mono_ms;
-        let is_lulled = self.links.as_ref().is_some_and(Links::is_lulled);
-        let lulled_ms = if is_lulled { now_ms.saturating_add(LULL_MS) } else { u64::MAX };
-        let deadline_ms = self.member.deadline_ms().min(links_ms).min(own_ms).min(lulled_ms);
         (deadline_ms != u64::MAX).then(|| Duration::from_millis(deadline_ms.saturating_sub(now_ms)))
     }
 

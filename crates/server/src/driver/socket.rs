@@ -23,6 +23,8 @@ pub(super) struct Socket {
     pub(super) readable: bool,
     /// The peer closed its sending side, or the connection broke: behind what the kernel holds comes the end.
     pub(super) end_ahead: bool,
+    /// The kernel did not take all of the output.
+    pub(super) is_full: bool,
     /// The end was read.
     pub(super) ended: bool,
     /// It stands in the driver's list for the next turn.
@@ -56,6 +58,7 @@ impl Socket {
             sent: 0,
             readable: true,
             end_ahead: false,
+            is_full: false,
             ended: false,
             again: false,
             lingers: false,
