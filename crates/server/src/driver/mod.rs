@@ -305,7 +305,7 @@ impl Driver {
         if !events.is_empty() {
             self.memory.worked(now.mono_ms);
         }
-        self.memory.tick(now.mono_ms);
+        self.memory.tick(now.mono_ms, events.is_empty());
         Ok(())
     }
 
