@@ -4,7 +4,7 @@ use super::op::{Create, Op, Read};
 use super::rng::Rng;
 use super::step::{Connect, Cut, LastZxid, Mangle, Password, Request, Step, Which};
 use super::wire::{List, Text};
-use super::words;
+use super::{requests, words};
 
 /// What a round knows about itself while steps are drawn.
 #[derive(Clone, Debug)]
@@ -242,8 +242,8 @@ impl Generator {
     fn op_of(&mut self, kind: Kind, view: &View) -> Op {
         let rng = &mut self.rng;
         match kind {
-            Kind::Create => create(rng),
-            Kind::CreateTtl => create_ttl(rng),
+            Kind::Create => requests::create(rng),
+            Kind::CreateTtl => requests::create_ttl(rng),
             Kind::Delete => Op::Delete { path: words::path(rng), version: words::version(rng) },
             Kind::Read => {
                 let kind = rng.pick(&[Read::Exists, Read::GetData, Read::GetChildren, Read::GetChildren2]);
@@ -260,18 +260,18 @@ impl Generator {
             Kind::Ping => Op::Ping,
             Kind::Multi => self.multi(view),
             Kind::MultiRead => self.multi_read(view),
-            Kind::Reconfig => reconfig(rng),
+            Kind::Reconfig => requests::reconfig(rng),
             Kind::CheckWatches => {
-                Op::CheckWatches { path: self.watched_path(), kind: watch_kind(&mut self.rng) }
+                Op::CheckWatches { path: self.watched_path(), kind: requests::watch_kind(&mut self.rng) }
             }
             Kind::RemoveWatches => {
-                Op::RemoveWatches { path: self.watched_path(), kind: watch_kind(&mut self.rng) }
+                Op::RemoveWatches { path: self.watched_path(), kind: requests::watch_kind(&mut self.rng) }
             }
             Kind::AddWatch => {
                 let mode = if rng.chance(95) { rng.pick(&[0, 1]) } else { rng.pick(&[2, -1, i32::MAX]) };
                 Op::AddWatch { path: words::path(rng), mode }
             }
-            Kind::SetWatches => set_watches(rng, view.zxid),
+            Kind::SetWatches => requests::set_watches(rng, view.zxid),
             Kind::Ephemerals if rng.chance(30) => {
                 // Prefixes of text, and what is trimmed away before it is compared.
                 Op::GetEphemerals {
@@ -299,7 +299,7 @@ impl Generator {
 
     fn any_multi(&mut self, view: &View) -> Op {
         if self.rng.chance(40) {
-            let mut items = coherent(&mut self.rng);
+            let mut items = requests::coherent(&mut self.rng);
             if self.rng.chance(15) {
                 let kind = self.rng.weighted(&IN_MULTI);
                 let failing = self.op_of(kind, view);
@@ -437,7 +437,7 @@ impl Generator {
         if self.rng.chance(70) {
             return Vec::new();
         }
-        let frame = Request { xid: 1, op: create(&mut self.rng), mangle: Mangle::None }.frame();
+        let frame = Request { xid: 1, op: requests::create(&mut self.rng), mangle: Mangle::None }.frame();
         let length = self.rng.below(frame.len());
         frame.into_iter().take(length).collect()
     }
@@ -538,106 +538,6 @@ fn is_write(op: &Op) -> bool {
             | Op::Multi { read: false, .. }
             | Op::Reconfig { .. }
     )
-}
-
-fn create(rng: &mut Rng) -> Op {
-    let kind = rng.pick(&[Create::Create, Create::Create, Create::Create2, Create::Container]);
-    let flags = match rng.below(20) {
-        0..9 => 0,
-        9..18 => i32::try_from(rng.below(5)).expect("small"),
-        18 => i32::try_from(rng.below(8)).expect("small"),
-        _ => rng.pick(&[-1, 7, 8, i32::MIN, i32::MAX]),
-    };
-    Op::Create { kind, path: words::path(rng), data: words::data(rng), acl: words::acl(rng), flags }
-}
-
-/// Items that can succeed together: most random ones fail at the first.
-fn coherent(rng: &mut Rng) -> Vec<Op> {
-    let at = |path: &str, kind, flags| Op::Create {
-        kind,
-        path: Text::of(path),
-        data: Some(b"m".to_vec()),
-        acl: List::Of(vec![words::open_entry()]),
-        flags,
-    };
-    let kind = rng.pick(&[Create::Create, Create::Create2]);
-    let parent = rng.pick(&["", "/a", "/b", "/s"]);
-    let path = words::plain_path(rng);
-    let numbered = Text::of(&format!("{parent}/q"));
-    let mut items = match rng.below(4) {
-        // A sequence number is taken for each, and given back if the multi fails.
-        0 => (0..=rng.below(4))
-            .map(|_index| at(&format!("{parent}/q"), kind, rng.pick(&[0, 2, 2, 3])))
-            .collect(),
-        1 => vec![
-            at(&numbered.lossy(), rng.pick(&[kind, Create::Container]), 0),
-            Op::SetData { path: numbered.clone(), data: words::data(rng), version: 0 },
-            Op::Check { path: numbered.clone(), version: 1 },
-            at(&format!("{parent}/q/child"), kind, rng.pick(&[0, 1])),
-            Op::Delete { path: Text::of(&format!("{parent}/q/child")), version: 0 },
-            Op::Delete { path: numbered, version: 1 },
-        ],
-        2 => vec![
-            Op::SetData { path: path.clone(), data: words::data(rng), version: -1 },
-            Op::SetData { path: path.clone(), data: words::data(rng), version: -1 },
-            Op::Check { path, version: -1 },
-        ],
-        _ => vec![
-            Op::Delete { path: path.clone(), version: -1 },
-            at(&path.lossy(), kind, rng.pick(&[0, 1])),
-            Op::SetData { path, data: words::data(rng), version: 0 },
-        ],
-    };
-    items.truncate(1 + rng.below(items.len()));
-    items
-}
-
-/// Never with a negative TTL behind flags below 5: the original stops at it, and at its own log ever after.
-fn create_ttl(rng: &mut Rng) -> Op {
-    let flags = match rng.below(20) {
-        0..16 => rng.pick(&[5, 6]),
-        16..18 => i32::try_from(rng.below(5)).expect("small"),
-        _ => rng.pick(&[7, -1, i32::MAX]),
-    };
-    let honest = [1, 60_000, 3_600_000, 0xff_ffff_ffff, 0x100_0000_0000, i64::MAX, 0];
-    let ttl = match rng.below(10) {
-        0 if flags >= 5 => rng.pick(&[-1, i64::MIN]),
-        0..6 => 3_600_000,
-        _ => rng.pick(&honest),
-    };
-    Op::CreateTtl { path: words::path(rng), data: words::data(rng), acl: words::acl(rng), flags, ttl }
-}
-
-fn reconfig(rng: &mut Rng) -> Op {
-    let text = |rng: &mut Rng| {
-        let some = rng.pick(&["", "1", "x", "server.2=127.0.0.1:1:2;3"]);
-        if rng.chance(40) { Text::null() } else { Text::of(some) }
-    };
-    Op::Reconfig {
-        joining: text(rng),
-        leaving: text(rng),
-        members: text(rng),
-        config: i64::from(words::version(rng)),
-    }
-}
-
-fn watch_kind(rng: &mut Rng) -> i32 {
-    if rng.chance(95) { rng.pick(&[1, 2, 3, 3, 4, 5]) } else { rng.pick(&[0, 6, -1, i32::MAX]) }
-}
-
-fn set_watches(rng: &mut Rng, zxid: i64) -> Op {
-    let relative = match rng.below(10) {
-        0 => 0,
-        1 => rng.pick(&[-1, i64::MIN, i64::MAX]),
-        _ => zxid - i64::try_from(rng.below(20)).expect("small"),
-    };
-    let count = if rng.chance(50) { 3 } else { 5 };
-    let lists = (0..count).map(|_index| match rng.below(60) {
-        0 => List::Count(-1),
-        1 => List::Count(-2),
-        _ => List::Of((0..rng.below(4)).map(|_path| words::path(rng)).collect()),
-    });
-    Op::SetWatches { relative, lists: lists.collect() }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod link;
 pub mod op;
 pub mod reply;
 pub mod report;
+mod requests;
 pub mod rng;
 pub mod run;
 pub mod show;
