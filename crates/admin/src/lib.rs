@@ -7,7 +7,7 @@
 //! [`Registry`](member::metrics::Registry).
 //!
 //! A healthy server with safe settings shows exactly what Apache shows. What Apache has no word for (writes fenced,
-//! unsafe settings) is added as extra lines, and only while there is something to say.
+//! unsafe settings, members that forgot) is added as extra lines, and only while there is something to say.
 #![no_std]
 extern crate alloc;
 

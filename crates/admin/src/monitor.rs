@@ -167,6 +167,9 @@ fn trouble(status: &Status, sink: &mut Sink<'_>) {
     if !status.unsafe_settings.is_empty() {
         sink("unsafe_settings", Shown::Text(&status.unsafe_settings.join(", ")));
     }
+    if status.forgotten_histories > 0 {
+        sink("forgotten_history_count", Shown::Count(status.forgotten_histories));
+    }
 }
 
 fn prefixed(prefix: &str, name: &str) -> String {

@@ -61,4 +61,6 @@ pub struct Status {
     pub fenced: Option<String>,
     /// Settings in effect that give up safety or security, such as `forceSync=no`.
     pub unsafe_settings: Vec<String>,
+    /// How often, since the server started, a voter came back with less than it had acknowledged.
+    pub forgotten_histories: u64,
 }

@@ -63,6 +63,9 @@ fn body(status: &Status, out: &mut Answer) {
     if !status.unsafe_settings.is_empty() {
         out.line(format_args!("Unsafe settings: {}", status.unsafe_settings.join(", ")));
     }
+    if status.forgotten_histories > 0 {
+        out.line(format_args!("Forgotten histories: {}", status.forgotten_histories));
+    }
 }
 
 /// Source: `ZooKeeperServer#dumpConf`.

@@ -234,8 +234,10 @@ fn trouble_adds_lines_at_the_end() {
     let mut troubled = status(Mode::Standalone, 0);
     troubled.fenced = Some("disk full: 0 bytes left on /data".into());
     troubled.unsafe_settings = vec!["forceSync=no".into(), "skipACL=yes".into()];
+    troubled.forgotten_histories = 2;
     let text = mntr(troubled, Gauges::default(), Registry::default());
     assert!(text.ends_with(
-        "zk_fenced\tdisk full: 0 bytes left on /data\nzk_unsafe_settings\tforceSync=no, skipACL=yes\n"
+        "zk_fenced\tdisk full: 0 bytes left on /data\nzk_unsafe_settings\tforceSync=no, skipACL=yes\n\
+         zk_forgotten_history_count\t2\n"
     ));
 }

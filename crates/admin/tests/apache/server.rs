@@ -67,6 +67,7 @@ pub(crate) fn status(mode: Mode, zxid: i64) -> Status {
         proposals: None,
         fenced: None,
         unsafe_settings: Vec::new(),
+        forgotten_histories: 0,
     }
 }
 

@@ -106,7 +106,9 @@ fn srvr_says_what_is_wrong_after_all_else() {
     let status = server.status.as_mut().unwrap();
     status.fenced = Some("disk full: 0 bytes left on /data".into());
     status.unsafe_settings = vec!["forceSync=no".into(), "skipACL=yes".into()];
-    let trouble = "Fenced: disk full: 0 bytes left on /data\nUnsafe settings: forceSync=no, skipACL=yes\n";
+    status.forgotten_histories = 1;
+    let trouble = "Fenced: disk full: 0 bytes left on /data\nUnsafe settings: forceSync=no, skipACL=yes\n\
+                   Forgotten histories: 1\n";
     assert_eq!(ask(Word::Srvr, &mut server), golden("standalone/srvr") + trouble);
 }
 

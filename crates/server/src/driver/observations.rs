@@ -74,7 +74,7 @@ impl Chronicle {
                 tracing::error!(
                     sid = sid.0, %last, %acked,
                     "a member lost what it had acknowledged, as if its disk were an old copy; it does not count before \
-                     it is brought level. If no leader comes about, start the members that are missing; only if they \
+                     it is brought level, and forgotten_history_count counts it. If no leader comes about, start the members that are missing; only if they \
                      are lost for good, restart this one, which forgets"
                 );
             }

@@ -36,6 +36,8 @@ pub(super) struct Admin {
     leading_since: Now,
     /// What this member has proposed as a leader.
     proposals: BufferStats,
+    /// How often a voter came back with less than it had acknowledged (R15).
+    forgotten_histories: u64,
 }
 
 impl Admin {
@@ -48,6 +50,7 @@ impl Admin {
             trace_mask: TRACE_MASK,
             leading_since: started,
             proposals: BufferStats::default(),
+            forgotten_histories: 0,
         }
     }
 
@@ -56,6 +59,9 @@ impl Admin {
         if let Observation::Established { .. } = observation {
             self.leading_since = now;
             self.proposals.reset();
+        }
+        if let Observation::WentBack { .. } = observation {
+            self.forgotten_histories += 1;
         }
     }
 
@@ -195,6 +201,7 @@ impl Source for View<'_> {
             proposals: (self.member.role() == Role::Leading).then_some(self.admin.proposals),
             fenced: self.admin.fenced.clone(),
             unsafe_settings: self.admin.unsafe_settings(),
+            forgotten_histories: self.admin.forgotten_histories,
         }
     }
 
@@ -447,4 +454,27 @@ fn directory_bytes(dir: &std::path::Path) -> u64 {
         .filter(std::fs::Metadata::is_file)
         .map(|metadata| metadata.len())
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::Zxid;
+
+    #[test]
+    fn what_a_voter_forgot_is_counted_and_told() {
+        let now = crate::clock::Clock::start().now();
+        let mut admin = Admin::new(Arc::new(Config::with_defaults(0, "/".into())), None, now);
+        let mut member = crate::testing::member();
+        let mut told = |admin: &mut Admin| {
+            let text = admin.answer(&mut member, *b"srvr", b"", now);
+            text.lines().last().unwrap_or_default().to_owned()
+        };
+        assert_eq!(told(&mut admin), "Node count: 5");
+        let (last, acked) = (Zxid(0x1_0000_0001), Zxid(0x1_0000_0002));
+        for sid in [1, 3] {
+            admin.on_observation(&Observation::WentBack { sid: Sid(sid), last, acked }, now);
+        }
+        assert_eq!(told(&mut admin), "Forgotten histories: 2");
+    }
 }
