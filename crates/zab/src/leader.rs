@@ -651,6 +651,14 @@ impl Leader {
         }
     }
 
+    /// Looks whether this member stood still, before anything that came meanwhile is heard: what followers said then
+    /// they may have said before they left. `Err`: the leader has to resign.
+    pub(crate) fn look_back(&self, now_ms: u64) -> Result<(), Resigned> {
+        let late_ms = now_ms.saturating_sub(self.ping_at_ms);
+        let is_left = self.stage == Stage::Broadcast && late_ms >= self.limits.sync_ms;
+        if is_left { Err(Resigned::StoodStill) } else { Ok(()) }
+    }
+
     /// What is due by the clock. `Err`: the leader has to resign.
     pub(crate) fn tick(
         &mut self,

@@ -662,6 +662,15 @@ impl Peer {
         }
     }
 
+    /// Time may have passed in which this member did nothing. To be told before all that came meanwhile. Returns whether
+    /// something follows from it.
+    pub fn look_back(&mut self, now_ms: u64) -> bool {
+        let Phase::Leading(leader) = &self.phase else { return false };
+        let Err(why) = leader.look_back(now_ms) else { return false };
+        self.resign(why);
+        true
+    }
+
     /// When [`Self::tick`] has something to do, in monotonic milliseconds.
     #[must_use]
     pub fn deadline_ms(&self) -> u64 {

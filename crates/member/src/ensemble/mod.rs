@@ -390,6 +390,16 @@ impl Member {
         }
     }
 
+    /// A turn of the driver begins, perhaps long after the last: a leader that stood still does not lead any more when
+    /// what came meanwhile is handed in (R16).
+    pub fn look_back(&mut self, now: Now) {
+        if let Some(ensemble) = &mut self.ensemble
+            && ensemble.peer.look_back(now.mono_ms)
+        {
+            self.settle(now);
+        }
+    }
+
     pub(crate) fn ensemble_deadline_ms(&self) -> u64 {
         self.ensemble
             .as_ref()

@@ -270,6 +270,7 @@ impl Driver {
     fn turn(&mut self, events: &Events) -> Result<(), DriverError> {
         let now = self.clock.now();
         self.answered = false;
+        self.member.look_back(now);
         for report in self.log.reports() {
             self.on_log_report(report?, now);
         }

@@ -557,6 +557,10 @@ impl Machine {
             return;
         }
         out.line(format_args!("member {} goes on", self.sid().0));
+        let now = self.now(out);
+        if let Some(process) = &mut self.process {
+            process.member.look_back(now);
+        }
         self.take_calls(out);
         let keys: Vec<Key> = self.process.iter().flat_map(|process| process.keys.keys().copied()).collect();
         for key in keys {

@@ -15,6 +15,9 @@ pub enum Resigned {
     /// Source: `Leader#lead`.
     #[error("no quorum of followers is heard of any more")]
     NoQuorum,
+    /// Whoever follows has heard nothing for so long that he looks for another leader (R16).
+    #[error("this member stood still for longer than syncLimit")]
+    StoodStill,
     /// The own disk took longer than syncLimit (P8).
     #[error("the log of this member takes longer than syncLimit")]
     SlowDisk,
