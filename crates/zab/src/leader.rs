@@ -18,7 +18,7 @@ use proto::quorum::{LearnerInfo, PROTOCOL_VERSION};
 use proto::{Epoch, Sid, Zxid};
 
 use crate::effect::{Effect, Limits, LinkId};
-use crate::violation::EPOCH_MAX;
+use crate::violation::{EPOCH_MAX, EPOCHS_APART_MAX, UNPROVEN_EPOCHS_APART_MAX};
 use crate::{Quorum, Violation};
 pub(crate) use led::Claimed;
 pub use led::LearnerView;
@@ -52,7 +52,9 @@ pub(crate) struct Leader {
     stage: Stage,
     /// The new epoch; until barrier 1 opens the smallest that is new to all who joined.
     epoch: Epoch,
-    /// What this member knew when it was elected.
+    /// The last epoch that was known here when this member was elected.
+    epoch_before: Epoch,
+    /// What this member knew then.
     initial: (Epoch, Zxid),
     learners: BTreeMap<LinkId, Learner>,
     /// When the barrier must be open, in broadcast when to look for a quorum again.
@@ -97,11 +99,13 @@ impl Leader {
         limits: Limits,
         now_ms: u64,
     ) -> Self {
+        let epoch_before = accepted.max(memory.promised());
         Self {
             me,
             limits,
             stage: Stage::Joining,
-            epoch: Epoch(accepted.max(memory.promised()).0.saturating_add(1)),
+            epoch: Epoch(epoch_before.0.saturating_add(1)),
+            epoch_before,
             initial: (current, last),
             learners: BTreeMap::new(),
             deadline_ms: now_ms + limits.init_ms,
@@ -246,6 +250,7 @@ impl Leader {
     ) -> Result<(), Violation> {
         let name = if is_observer { "OBSERVERINFO" } else { "FOLLOWERINFO" };
         let error = self.out_of_place(link, name);
+        let ours = self.epoch_before.max(self.epoch().unwrap_or_default());
         let Some(learner) = self.learners.get_mut(&link) else { return Ok(()) };
         if learner.progress != Progress::Unknown {
             return Err(error);
@@ -258,6 +263,11 @@ impl Leader {
         }
         if accepted > EPOCH_MAX {
             return Err(Violation::EpochImpossible(accepted));
+        }
+        let theirs = accepted;
+        let apart_max = if claim.is_proven { EPOCHS_APART_MAX } else { UNPROVEN_EPOCHS_APART_MAX };
+        if claim.is_member && theirs.0.saturating_sub(ours.0) > apart_max {
+            return Err(Violation::EpochFar { theirs, ours, apart_max });
         }
         if info.config_version > self.version {
             return Err(Violation::NewerConfiguration { theirs: info.config_version, ours: self.version });

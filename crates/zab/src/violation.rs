@@ -5,6 +5,14 @@ use proto::{Epoch, Sid, Zxid};
 /// The last epoch a leader can have: a zxid compares as a signed number, and the next epoch has to fit too.
 pub(crate) const EPOCH_MAX: Epoch = Epoch(0x7fff_fffe);
 
+/// Members come apart by one epoch with each leadership that fails before all have heard of it. A member that is further
+/// ahead than this has a damaged file, or is none and wants to use up the epochs (S3).
+pub(crate) const EPOCHS_APART_MAX: u32 = 1 << 16;
+
+/// The same for whoever does not come from where the member that it names is configured to be: behind a translation of
+/// addresses it may be that member all the same.
+pub(crate) const UNPROVEN_EPOCHS_APART_MAX: u32 = 1 << 10;
+
 /// What a peer did that the protocol forbids, or that this member cannot go on with.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Violation {
@@ -34,6 +42,19 @@ pub enum Violation {
     /// No zxid could have it.
     #[error("no leader can have epoch {0:?}")]
     EpochImpossible(Epoch),
+    /// More leaderships than ever failed.
+    #[error(
+        "it says it accepted epoch {}, more than {apart_max} behind {}, the last one known here; if it is that member, \
+         look at its acceptedEpoch file and at the address in its server line", theirs.0, ours.0
+    )]
+    EpochFar {
+        /// The learner's.
+        theirs: Epoch,
+        /// The last that this member knows of.
+        ours: Epoch,
+        /// How far they may be apart.
+        apart_max: u32,
+    },
     /// A learner knows a later configuration. Source: `LearnerHandler#run`.
     #[error("its configuration {theirs:#x} is newer than {ours:#x}")]
     NewerConfiguration {

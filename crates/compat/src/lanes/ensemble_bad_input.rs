@@ -10,19 +10,23 @@ mod figures;
 mod peer;
 mod refused;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
 use super::Case;
 use super::run::Run;
-use crate::harness::{Ensemble, Kind, Plan, Role, Target};
+use crate::harness::{Ensemble, Kind, Member, Plan, Role, Target};
 use figures::Figures;
 
 /// How long an election may take, with the first write after it, while the election ports are full of silent connections.
 const ELECTION_TIME_MAX: Duration = Duration::from_secs(5);
 /// How many silent connections each election port has then.
 const SILENT: usize = 40;
+/// Elections in which somebody wants to use up all epochs, and how many may pass in each.
+const FAR_EPOCH_ELECTIONS: i64 = 4;
+const EPOCHS_MAX: i64 = 5;
 
 /// Everything.
 pub(crate) fn run(target: &Target) -> Result<Vec<Case>> {
@@ -32,6 +36,8 @@ pub(crate) fn run(target: &Target) -> Result<Vec<Case>> {
     if *target == Target::Oxkeeper {
         let election = election_under_attack(&mut run);
         cases.push(Case::of("an election among silent connections", run.ensemble.keep_on_failure(election)));
+        let election = election_of_far_epochs(&mut run);
+        cases.push(Case::of("an election among far epochs", run.ensemble.keep_on_failure(election)));
     }
     cases.push(Case::of("the history", run.close().map(drop)));
     cases.extend(refused::run(target));
@@ -88,4 +94,31 @@ fn election_under_attack(run: &mut Run) -> Result<()> {
     run.ensemble.settled()?;
     ensure!(took <= ELECTION_TIME_MAX, "the first writes came {took:?} after the leader's death");
     run.each_written(5)
+}
+
+/// The leader dies, and while the others elect one somebody says in its name, wherever a leader listens, that it accepted the last of
+/// all epochs. Apache's leader believes him.
+fn election_of_far_epochs(run: &mut Run) -> Result<()> {
+    let epoch = |run: &Run| run.ensemble.members().filter_map(Member::zxid).max().map(|zxid| zxid >> 32);
+    let before = epoch(run).context("nobody says in which epoch he is")?;
+    let addresses: Vec<_> = run.ensemble.members().map(Member::quorum_address).collect();
+    let mut said = 0;
+    for _ in 0..FAR_EPOCH_ELECTIONS {
+        let leader = run.ensemble.settled()?;
+        let is_over = AtomicBool::new(false);
+        said += std::thread::scope(|scope| {
+            let liar = scope.spawn(|| attack::say_far_epochs(&addresses, leader, &is_over));
+            let outcome = run.ensemble.member_mut(leader).kill9().and_then(|()| run.written(10));
+            is_over.store(true, Ordering::Relaxed);
+            let said = liar.join().expect("the liar does not panic");
+            outcome.map(|()| said)
+        })?;
+        run.ensemble.start(&[leader])?;
+    }
+    run.ensemble.settled()?;
+    run.each_written(5)?;
+    let after = epoch(run).context("nobody says in which epoch he is")?;
+    ensure!(said > 0, "nobody heard of a far epoch: the attack came too late");
+    ensure!(after - before <= EPOCHS_MAX * FAR_EPOCH_ELECTIONS, "epoch {after} came behind {before}");
+    Ok(())
 }

@@ -95,3 +95,38 @@ fn a_leader_that_a_member_cannot_follow_any_more_steps_down_after_a_while() {
     assert_eq!(leader.tick(&quorum, &mut out, 999), Ok(()), "not at once");
     assert_eq!(leader.tick(&quorum, &mut out, 1000), Err(Resigned::Passed));
 }
+
+/// Over and over again, nobody uses up what epochs there are by saying that he accepted one far away (S3).
+#[test]
+fn no_word_burns_more_epochs_than_members_come_apart() {
+    let quorum = Quorum::Majority([1, 2, 3].map(Sid).into());
+    let somebody = Claimed { is_proven: false, ..ITSELF };
+    for (claim, apart_max) in [(ITSELF, EPOCHS_APART_MAX), (somebody, UNPROVEN_EPOCHS_APART_MAX)] {
+        let mut out = VecDeque::new();
+        let mut leader = Leader::start(
+            Sid(1),
+            Epoch(7),
+            Epoch(7),
+            Zxid::new(Epoch(7), 1),
+            0,
+            Memory::default(),
+            Zxid::ZERO,
+            LIMITS,
+            0,
+        );
+        for (number, accepted) in [(2, EPOCH_MAX), (3, Epoch(7 + apart_max + 1)), (4, Epoch(7 + apart_max))] {
+            leader.on_linked(LinkId(number), 0);
+            // An observer of the configuration, which opens no barrier.
+            let joins = leader.on_info(LinkId(number), &info(5), accepted, true, claim, &quorum, &mut out, 0);
+            let far = Violation::EpochFar { theirs: accepted, ours: Epoch(7), apart_max };
+            assert_eq!(joins, if number == 4 { Ok(()) } else { Err(far) });
+            leader.on_lost(LinkId(number));
+        }
+        leader.on_linked(LinkId(5), 0);
+        let again = Epoch(7 + apart_max + 1);
+        assert!(leader.on_info(LinkId(5), &info(5), again, true, claim, &quorum, &mut out, 0).is_err());
+        leader.on_linked(LinkId(6), 0);
+        leader.on_info(LinkId(6), &info(2), Epoch(7), false, ITSELF, &quorum, &mut out, 0).expect("it joins");
+        assert_eq!(out.pop_front(), Some(Effect::StoreAccepted(again)), "the one that may be, once");
+    }
+}

@@ -1,8 +1,13 @@
 //! What strangers send to the ports of a running ensemble.
 
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::{Context, Result};
 
-use super::peer::{Notification, hello, hello_of, learner_info, packet, quorum_packet, say, silent};
+use super::peer::{
+    Notification, call_out, hello, hello_of, learner_info, packet, quorum_packet, say, silent,
+};
 use crate::diff::rng::Rng;
 use crate::harness::{Ensemble, Member, Role};
 
@@ -25,6 +30,8 @@ const FLOOD: usize = 200;
 const SOME: usize = 20;
 /// An epoch nobody will reach.
 const FAR_EPOCH: i64 = 1_000_000;
+/// The last that a zxid can have, less one that would come behind it.
+const LAST_EPOCH: i64 = 0x7fff_fffe;
 
 /// Every attack.
 pub(super) const ALL: &[Attack] = &[
@@ -189,6 +196,22 @@ fn far_epoch(ensemble: &Ensemble) -> Result<()> {
     ];
     say(leader.quorum_address(), &bytes.concat())?;
     Ok(())
+}
+
+/// Says under a member's number, at any of these ports that is open, that the last of all epochs was accepted, until it is over. How
+/// often somebody listened.
+pub(super) fn say_far_epochs(addresses: &[SocketAddr], sid: u64, is_over: &AtomicBool) -> usize {
+    let mut said = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        for &address in addresses {
+            for accepted in [FAR_EPOCH, LAST_EPOCH] {
+                let hello = learner_info(packet::FOLLOWERINFO, signed(sid), accepted);
+                // Only who leads listens there.
+                said += usize::from(call_out(address, &hello));
+            }
+        }
+    }
+    said
 }
 
 /// Right packets at the wrong time.

@@ -55,6 +55,12 @@ pub(super) fn say(address: SocketAddr, bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(answer)
 }
 
+/// Connects, sends, and goes. Whether somebody listens.
+pub(super) fn call_out(address: SocketAddr, bytes: &[u8]) -> bool {
+    TcpStream::connect_timeout(&address, CONNECT_TIME_MAX)
+        .is_ok_and(|mut stream| stream.write_all(bytes).is_ok())
+}
+
 /// The first message of an election connection.
 pub(super) fn hello(sid: i64, address: &str) -> Vec<u8> {
     let mut out = Writer::default();
