@@ -132,6 +132,7 @@ impl Source for Anything<'_> {
             proposals: None,
             fenced: if self.byte() % 2 == 0 { Some(self.text()) } else { None },
             unsafe_settings: self.some(Self::text),
+            forgotten_histories: self.number(),
         }
     }
 
