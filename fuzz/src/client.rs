@@ -4,9 +4,7 @@ use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use member::{
-    CleanerOptions, ConnId, Core, CoreOptions, Front, FrontOptions, Member, Now, Payloads, ThrottleOptions,
-};
+use member::{CleanerOptions, ConnId, Core, CoreOptions, Front, FrontOptions, Member, Now, Payloads};
 use proto::{ConnectRequest, Encode, Entry, SessionId, Zxid, session_password};
 use tree::auth::AuthOptions;
 use tree::{DigestCheck, Tree, TreeOptions};
@@ -49,24 +47,17 @@ impl Run {
         let now = Now { mono_ms: 1000, wall_ms: 1_795_347_327_809 };
         let core = CoreOptions {
             prepare: tree::prepare::Options { enforce_quota: true, ..Default::default() },
-            tick_ms: 2000,
-            first_session: SessionId::first(1, now.wall_ms.unsigned_abs()),
             cleaner: CleanerOptions { interval_ms: 1000, per_minute_max: 10_000, never_used_ms: 5000 },
+            ..CoreOptions::with_defaults(2000, SessionId::first(1, now.wall_ms.unsigned_abs()))
         };
         let front = FrontOptions {
-            session_timeout_min_ms: 4000,
-            session_timeout_max_ms: 40_000,
             outstanding_max: 20,
             per_address_max: 3,
-            connections_max: 0,
-            sessionless_ms: 10_000,
-            required_schemes: Vec::new(),
             pipeline_max: 40,
             drop_late: true,
             large_bytes_min: Some(200),
             large_bytes_max: 1000,
-            throttled_op_wait_ms: 0,
-            throttle: ThrottleOptions::default(),
+            ..FrontOptions::with_defaults(2000)
         };
         let core = Core::new(Tree::new(TREE), core, now);
         Self {

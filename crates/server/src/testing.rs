@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use member::{CleanerOptions, Core, CoreOptions, Front, FrontOptions, Member, Payloads, ThrottleOptions};
+use member::{Core, CoreOptions, Front, FrontOptions, Member, Payloads};
 use proto::{ConnectRequest, Encode as _, SessionId, Zxid, session_password};
 use store::log::LogOptions;
 use store::{Dirs, RecoverOptions};
-use tree::{Tree, TreeOptions, auth::AuthOptions, prepare};
+use tree::{Tree, TreeOptions, auth::AuthOptions};
 
 use crate::clock::Clock;
 use crate::log_thread::LogPlan;
@@ -18,25 +18,9 @@ fn tree_options() -> TreeOptions {
 
 /// A standalone member with an empty tree.
 pub(crate) fn member() -> Member {
-    let prepare = prepare::Options::default();
-    let (first_session, cleaner) = (SessionId::first(1, 0), CleanerOptions::default());
-    let core = CoreOptions { prepare, tick_ms: 2000, first_session, cleaner };
+    let core = CoreOptions::with_defaults(2000, SessionId::first(1, 0));
     let tree = Tree::new(tree_options());
-    let front = FrontOptions {
-        session_timeout_min_ms: 4000,
-        session_timeout_max_ms: 40_000,
-        outstanding_max: 1000,
-        per_address_max: 0,
-        connections_max: 0,
-        sessionless_ms: 10_000,
-        required_schemes: Vec::new(),
-        pipeline_max: 0,
-        drop_late: false,
-        large_bytes_min: None,
-        large_bytes_max: 0,
-        throttled_op_wait_ms: 0,
-        throttle: ThrottleOptions::default(),
-    };
+    let front = FrontOptions { per_address_max: 0, ..FrontOptions::with_defaults(2000) };
     let now = Clock::start().now();
     Member::new(Core::new(tree, core, now), Front::new(front, AuthOptions::default(), 1))
 }

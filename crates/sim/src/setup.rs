@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use member::ensemble::{Address, EnsembleOptions, PeerAddress};
-use member::{CleanerOptions, CoreOptions, FrontOptions, Quorum, ThrottleOptions};
+use member::{CoreOptions, FrontOptions, Quorum};
 use proto::{Epoch, SessionId, Sid, Zxid};
 use store::log::LogOptions;
 use tree::TreeOptions;
@@ -117,31 +117,12 @@ impl Setup {
     }
 
     pub(crate) fn core(&self, first_session: SessionId) -> CoreOptions {
-        CoreOptions {
-            prepare: tree::prepare::Options { enforce_quota: true, ..Default::default() },
-            tick_ms: self.tick_ms,
-            first_session,
-            cleaner: CleanerOptions::default(),
-        }
+        let prepare = tree::prepare::Options { enforce_quota: true, ..Default::default() };
+        CoreOptions { prepare, ..CoreOptions::with_defaults(self.tick_ms, first_session) }
     }
 
     pub(crate) fn front(&self) -> FrontOptions {
-        let tick_ms = i32::try_from(self.tick_ms).unwrap_or(i32::MAX);
-        FrontOptions {
-            session_timeout_min_ms: 2 * tick_ms,
-            session_timeout_max_ms: 20 * tick_ms,
-            outstanding_max: 1000,
-            per_address_max: 60,
-            connections_max: 0,
-            sessionless_ms: 10_000,
-            required_schemes: Vec::new(),
-            pipeline_max: 0,
-            drop_late: false,
-            large_bytes_min: None,
-            large_bytes_max: 0,
-            throttled_op_wait_ms: 0,
-            throttle: ThrottleOptions::default(),
-        }
+        FrontOptions::with_defaults(i32::try_from(self.tick_ms).unwrap_or(i32::MAX))
     }
 
     pub(crate) fn member(
@@ -153,36 +134,24 @@ impl Setup {
         may_be_blank: bool,
     ) -> EnsembleOptions {
         let address = |at: usize, port: u16| vec![Address { host: Self::host_name(at), port }];
+        let members = (0..self.members()).map(|at| {
+            let is_observer = self.observes(at);
+            (sid(at), PeerAddress { quorum: address(at, 2888), election: address(at, 3888), is_observer })
+        });
+        let members = members.collect();
         EnsembleOptions {
-            me: sid(at),
-            members: (0..self.members())
-                .map(|at| {
-                    let is_observer = self.observes(at);
-                    (
-                        sid(at),
-                        PeerAddress { quorum: address(at, 2888), election: address(at, 3888), is_observer },
-                    )
-                })
-                .collect(),
-            quorum: self.quorum(),
-            config_text: "version=0".into(),
             accepted_epoch: accepted,
             current_epoch: current,
             whole_from,
             may_be_blank,
-            tick_ms: self.tick_ms,
             init_limit: self.init_limit,
             sync_limit: self.sync_limit,
-            connect_limit: 0,
             election_connect_timeout_ms: 2000,
-            notification_min_ms: 200,
             notification_max_ms: 10_000,
-            leader_serves: true,
             commit_log_count: self.commit_log_count,
             counter_max: self.counter_max,
-            multi_address: false,
             tells_deliveries: true,
-            packet_bytes_max: 1 << 21,
+            ..EnsembleOptions::with_defaults(self.tick_ms, sid(at), members, self.quorum())
         }
     }
 }

@@ -44,6 +44,15 @@ pub struct CoreOptions {
     pub cleaner: CleanerOptions,
 }
 
+impl CoreOptions {
+    /// What Apache's server has if nothing is configured but tickTime.
+    #[must_use]
+    pub fn with_defaults(tick_ms: u64, first_session: SessionId) -> Self {
+        let (prepare, cleaner) = (prepare::Options::default(), CleanerOptions::default());
+        Self { prepare, tick_ms, first_session, cleaner }
+    }
+}
+
 /// What may wait for the log in the batch being formed.
 const FORMING_BYTES_MAX: usize = 256 << 20;
 

@@ -82,6 +82,35 @@ const PENDING_MAX: usize = 64;
 const PER_ADDRESS_MAX: usize = 8;
 
 impl EnsembleOptions {
+    /// What Apache's server has if nothing is configured but tickTime and who is where, with the limits of its sample: a member
+    /// without history.
+    #[must_use]
+    pub fn with_defaults(tick_ms: u64, me: Sid, members: BTreeMap<Sid, PeerAddress>, quorum: Quorum) -> Self {
+        Self {
+            me,
+            members,
+            quorum,
+            config_text: "version=0".into(),
+            accepted_epoch: Epoch(0),
+            current_epoch: Epoch(0),
+            whole_from: Zxid::ZERO,
+            may_be_blank: false,
+            tick_ms,
+            init_limit: 10,
+            sync_limit: 5,
+            connect_limit: 0,
+            election_connect_timeout_ms: 5000,
+            notification_min_ms: 200,
+            notification_max_ms: 60_000,
+            leader_serves: true,
+            commit_log_count: 500,
+            counter_max: Zxid::COUNTER_MAX,
+            multi_address: false,
+            tells_deliveries: false,
+            packet_bytes_max: 2 * 0xf_ffff,
+        }
+    }
+
     pub(super) fn peer(&self) -> PeerOptions {
         let ticks_ms = |ticks: u32| u64::from(ticks) * self.tick_ms;
         let connect = if self.connect_limit == 0 { self.init_limit } else { self.connect_limit };

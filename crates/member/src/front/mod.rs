@@ -69,6 +69,28 @@ pub struct FrontOptions {
     pub throttle: ThrottleOptions,
 }
 
+impl FrontOptions {
+    /// What Apache's server has if nothing is configured but tickTime.
+    #[must_use]
+    pub fn with_defaults(tick_ms: i32) -> Self {
+        Self {
+            session_timeout_min_ms: 2 * tick_ms,
+            session_timeout_max_ms: 20 * tick_ms,
+            outstanding_max: 1000,
+            per_address_max: 60,
+            connections_max: 0,
+            sessionless_ms: 10_000,
+            required_schemes: Vec::new(),
+            pipeline_max: 0,
+            drop_late: false,
+            large_bytes_min: None,
+            large_bytes_max: 0,
+            throttled_op_wait_ms: 0,
+            throttle: ThrottleOptions::default(),
+        }
+    }
+}
+
 /// Why a connection is not taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Refused {

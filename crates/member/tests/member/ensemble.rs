@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use member::ensemble::{
     Address, DiskJob, Done, EnsembleOptions, LinkId, Observation, Order, PeerAddress, Port, Role,
 };
-use member::{CleanerOptions, ConnId, Core, CoreOptions, Front, Member, Now};
+use member::{ConnId, Core, CoreOptions, Front, Member, Now};
 use proto::quorum::{LearnerInfo, LearnerPacket, PROTOCOL_VERSION};
 use proto::{
     Acl, ConnectRequest, ConnectResponse, CreateRequest, Encode, Epoch, OpCode, PathRequest,
@@ -16,7 +16,6 @@ use proto::{
     session_password,
 };
 use tree::auth::AuthOptions;
-use tree::prepare::Options;
 use tree::{Tree, TreeOptions};
 use zab::Quorum;
 
@@ -38,49 +37,19 @@ struct World {
 
 fn options(me: i64, sids: &[i64], observers: &[i64]) -> EnsembleOptions {
     let at = |sid: i64, port: u16| vec![Address { host: format!("h{sid}"), port }];
-    EnsembleOptions {
-        me: Sid(me),
-        members: sids
-            .iter()
-            .map(|&sid| {
-                let is_observer = observers.contains(&sid);
-                (Sid(sid), PeerAddress { quorum: at(sid, 2888), election: at(sid, 3888), is_observer })
-            })
-            .collect(),
-        quorum: Quorum::Majority(
-            sids.iter().filter(|sid| !observers.contains(sid)).map(|&sid| Sid(sid)).collect(),
-        ),
-        config_text: "version=0".into(),
-        accepted_epoch: Epoch(0),
-        current_epoch: Epoch(0),
-        whole_from: Zxid::ZERO,
-        may_be_blank: false,
-        tick_ms: TICK_MS,
-        init_limit: 10,
-        sync_limit: 5,
-        connect_limit: 0,
-        election_connect_timeout_ms: 5000,
-        notification_min_ms: 200,
-        notification_max_ms: 60_000,
-        leader_serves: true,
-        commit_log_count: 500,
-        counter_max: Zxid::COUNTER_MAX,
-        multi_address: false,
-        packet_bytes_max: 2_097_150,
-        tells_deliveries: false,
-    }
+    let members = sids.iter().map(|&sid| {
+        let is_observer = observers.contains(&sid);
+        (Sid(sid), PeerAddress { quorum: at(sid, 2888), election: at(sid, 3888), is_observer })
+    });
+    let voters = sids.iter().filter(|sid| !observers.contains(sid)).map(|&sid| Sid(sid));
+    EnsembleOptions::with_defaults(TICK_MS, Sid(me), members.collect(), Quorum::Majority(voters.collect()))
 }
 
 fn member(me: i64, sids: &[i64], observers: &[i64], now: Now) -> Member {
     let tree =
         Tree::new(TreeOptions { hash_seed: 3, extended_types: true, emulate_353_ttl: false, digest: true });
-    let core = CoreOptions {
-        prepare: Options::default(),
-        tick_ms: TICK_MS,
-        first_session: member::first_session(&tree, u8::try_from(me).unwrap(), now),
-        cleaner: CleanerOptions::default(),
-    };
-    let core = Core::new(tree, core, now);
+    let first_session = member::first_session(&tree, u8::try_from(me).unwrap(), now);
+    let core = Core::new(tree, CoreOptions::with_defaults(TICK_MS, first_session), now);
     let front = Front::new(common::front_options(), AuthOptions::default(), 1);
     Member::in_ensemble(core, front, options(me, sids, observers), now)
 }

@@ -2,13 +2,12 @@
 
 use std::net::SocketAddr;
 
-use member::{CleanerOptions, ConnId, Core, CoreOptions, Front, FrontOptions, Member, Now, ThrottleOptions};
+use member::{CleanerOptions, ConnId, Core, CoreOptions, Front, FrontOptions, Member, Now};
 use proto::{
     Acl, ConnectRequest, ConnectResponse, CreateRequest, Encode, OpCode, PathRequest, PathWatchRequest,
     Reader, ReplyHeader, RequestHeader, SessionId, SetDataRequest, Xid, Zxid, session_password,
 };
 use tree::auth::AuthOptions;
-use tree::prepare::Options;
 use tree::{Tree, TreeOptions};
 
 /// tickTime.
@@ -33,21 +32,7 @@ pub(crate) struct Reply {
 }
 
 pub(crate) fn front_options() -> FrontOptions {
-    FrontOptions {
-        session_timeout_min_ms: 2000,
-        session_timeout_max_ms: 40_000,
-        outstanding_max: 1000,
-        per_address_max: 60,
-        connections_max: 0,
-        sessionless_ms: 10_000,
-        required_schemes: Vec::new(),
-        pipeline_max: 0,
-        drop_late: false,
-        large_bytes_min: None,
-        large_bytes_max: 0,
-        throttled_op_wait_ms: 0,
-        throttle: ThrottleOptions::default(),
-    }
+    FrontOptions::with_defaults(i32::try_from(TICK_MS).unwrap())
 }
 
 impl Rig {
@@ -59,12 +44,9 @@ impl Rig {
             emulate_353_ttl: false,
             digest: true,
         });
-        let core = CoreOptions {
-            prepare: Options::default(),
-            tick_ms: TICK_MS,
-            first_session: SessionId::first(1, now.wall_ms.unsigned_abs()),
-            cleaner: CleanerOptions { interval_ms: 60_000, per_minute_max: 60, never_used_ms: 0 },
-        };
+        let first_session = SessionId::first(1, now.wall_ms.unsigned_abs());
+        let cleaner = CleanerOptions { interval_ms: 60_000, per_minute_max: 60, never_used_ms: 0 };
+        let core = CoreOptions { cleaner, ..CoreOptions::with_defaults(TICK_MS, first_session) };
         let core = Core::new(tree, core, now);
         Self { member: Member::new(core, Front::new(front, AuthOptions::default(), 1)), now, peers: 0 }
     }
