@@ -143,12 +143,15 @@ impl Blobs {
         }
     }
 
-    /// Keeps a copy of `bytes` in a slot, or returns `None`: they are too long, or all 32 GiB of pages are in use.
-    pub(crate) fn insert(&mut self, bytes: &[u8]) -> Option<u32> {
-        if bytes.len() > SMALL_MAX {
+    /// Keeps a copy of some bytes, given in parts, in a slot, or returns `None`: they are too long, or all 32 GiB of pages
+    /// are in use.
+    #[inline]
+    pub(crate) fn insert(&mut self, parts: &[&[u8]]) -> Option<u32> {
+        let length = parts.iter().map(|part| part.len()).sum();
+        if length > SMALL_MAX {
             return None;
         }
-        let class = class_of(bytes.len());
+        let class = class_of(length);
         let number = match self.roomy[class] {
             NO_PAGE => self.new_page(class)?,
             number => number,
@@ -156,17 +159,22 @@ impl Blobs {
         let page = &mut self.pages[number as usize];
         let slot = page.take();
         let at = usize::from(slot) * GRANULE;
-        page.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+        let mut room = &mut page.bytes[at..at + length];
+        for part in parts {
+            let (front, behind) = room.split_at_mut(part.len());
+            front.copy_from_slice(part);
+            room = behind;
+        }
         if !page.has_room() {
             self.unlink(number);
         }
         Some(number << 13 | u32::from(slot))
     }
 
-    /// Keeps a copy of `bytes` alone.
-    pub(crate) fn insert_boxed(&mut self, bytes: &[u8]) -> u32 {
+    /// Keeps bytes alone.
+    pub(crate) fn insert_boxed(&mut self, bytes: Box<[u8]>) -> u32 {
         self.boxed_bytes += bytes.len();
-        self.boxed.insert(bytes.into())
+        self.boxed.insert(bytes)
     }
 
     /// Gives the room of some bytes back.
@@ -337,7 +345,7 @@ mod tests {
     fn pages_move_from_a_size_that_went_to_one_that_comes() {
         let mut blobs = Blobs::new();
         let first: Vec<Place> = (0..10_000)
-            .map(|n: u32| Place::Slot(blobs.insert(&n.to_be_bytes().repeat(25)).unwrap()))
+            .map(|n: u32| Place::Slot(blobs.insert(&[&n.to_be_bytes().repeat(25)]).unwrap()))
             .collect();
         for (n, place) in (0_u32..).zip(&first) {
             assert_eq!(blobs.get(*place, 100), n.to_be_bytes().repeat(25));
@@ -345,15 +353,15 @@ mod tests {
         let full = blobs.memory_bytes();
         first.into_iter().for_each(|place| blobs.remove(place));
         assert!(blobs.memory_bytes() < full / 5);
-        (0..4_000).for_each(|_| assert!(blobs.insert(&[7; 240]).is_some()));
+        (0..4_000).for_each(|_| assert!(blobs.insert(&[&[7; 200], &[7; 40]]).is_some()));
         assert!(blobs.memory_bytes() <= full + PAGE_BYTES);
     }
 
     #[test]
     fn long_bytes_are_kept_alone() {
         let mut blobs = Blobs::new();
-        assert_eq!(blobs.insert(&[1; SMALL_MAX + 1]), None);
-        let place = Place::Boxed(blobs.insert_boxed(&[1; SMALL_MAX + 1]));
+        assert_eq!(blobs.insert(&[&[1; SMALL_MAX], &[1]]), None);
+        let place = Place::Boxed(blobs.insert_boxed(Box::new([1; SMALL_MAX + 1])));
         assert_eq!(blobs.get(place, SMALL_MAX + 1), [1; SMALL_MAX + 1]);
         blobs.remove(place);
         assert_eq!(blobs.boxed_bytes, 0);

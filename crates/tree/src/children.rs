@@ -5,6 +5,9 @@
 //! Segments split one at a time as the index grows (linear hashing), so that no insertion ever moves more than one of
 //! them: a parent of ten million children grows without a pause. Up to 65 536 segments the bits at hand say where a
 //! child goes, and no name is read.
+//!
+//! Many at once are sorted first ([`Newcomers`]), so that each segment is looked at once and not once for each child: one
+//! by one a million would each miss the caches.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -17,6 +20,8 @@ const SEGMENT_LOW: usize = 32;
 const SEGMENTS_PER_CHUNK: usize = 512;
 /// Room is made in small steps: doubling would leave a quarter of all index memory unused.
 const ROOM_STEP: usize = 8;
+/// Fewer than this are added one by one.
+const SORTED_MIN: usize = 32;
 
 /// The ids of a znode's children.
 #[derive(Debug)]
@@ -44,6 +49,23 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 struct Segment {
     entries: Vec<Entry>,
+}
+
+/// Children to be added at once. Kept from one time to the next for its room.
+#[derive(Debug, Default)]
+pub(crate) struct Newcomers {
+    all: Vec<Newcomer>,
+    /// The same in another order.
+    other: Vec<Newcomer>,
+    /// Where those of each segment start, and behind the last the end of all.
+    starts: Vec<u32>,
+}
+
+/// A child with the whole hash of its name.
+#[derive(Clone, Copy, Debug, Default)]
+struct Newcomer {
+    low: u32,
+    entry: Entry,
 }
 
 fn tag_of(hash: u64) -> u32 {
@@ -83,14 +105,6 @@ impl Children {
         }
     }
 
-    /// Where in the index a child with this hash lies, as long as the index does not grow.
-    pub(crate) fn place_of(&self, hash: u64) -> usize {
-        match self {
-            Self::Few { .. } => 0,
-            Self::Many(many) => many.number_of(choice(hash)),
-        }
-    }
-
     /// Adds a child that is not there yet. `hash_of` tells the hash of any child, the new one included.
     pub(crate) fn insert(&mut self, hash: u64, id: u32, hash_of: impl Fn(u32) -> u64) {
         match self {
@@ -98,16 +112,46 @@ impl Children {
                 entries[usize::from(*count)] = Entry { tag: tag_of(hash), id };
                 *count += 1;
             }
-            Self::Few { entries, .. } => {
-                let only = Segment::default();
-                let mut many = Many { count: 0, segments: 1, chunks: Vec::from([Vec::from([only])]) };
-                for entry in entries.iter() {
-                    many.insert(hash_of(entry.id), entry.id, &hash_of);
-                }
-                many.insert(hash, id, &hash_of);
-                *self = Self::Many(Box::new(many));
+            Self::Few { .. } | Self::Many(_) => self.make_many(&hash_of).insert(hash, id, &hash_of),
+        }
+    }
+
+    /// Adds all of `new`, which is empty afterwards. `Err` is one whose name another has, as `is_same` says of two ids; then
+    /// not all are added.
+    pub(crate) fn insert_all(
+        &mut self,
+        new: &mut Newcomers,
+        hash_of: impl Fn(u32) -> u64,
+        is_same: impl Fn(u32, u32) -> bool,
+    ) -> Result<(), u32> {
+        if new.len() >= SORTED_MIN {
+            let many = self.make_many(&hash_of);
+            many.grow(new.len(), &hash_of);
+            new.sort(many);
+            return many.merge_all(new, is_same);
+        }
+        for newcomer in new.all.drain(..) {
+            let (hash, id) = (newcomer.hash(), newcomer.entry.id);
+            if self.find(hash, |other| is_same(other, id)).is_some() {
+                return Err(id);
             }
-            Self::Many(many) => many.insert(hash, id, &hash_of),
+            self.insert(hash, id, &hash_of);
+        }
+        Ok(())
+    }
+
+    fn make_many(&mut self, hash_of: &impl Fn(u32) -> u64) -> &mut Many {
+        if let Self::Few { count, entries } = self {
+            let only = Segment::default();
+            let mut many = Many { count: 0, segments: 1, chunks: Vec::from([Vec::from([only])]) };
+            for entry in entries.iter().take(usize::from(*count)) {
+                many.insert(hash_of(entry.id), entry.id, hash_of);
+            }
+            *self = Self::Many(Box::new(many));
+        }
+        match self {
+            Self::Many(many) => many,
+            Self::Few { .. } => unreachable!("it was just made many"),
         }
     }
 
@@ -175,6 +219,27 @@ impl Many {
         if self.count > self.segments * SEGMENT_FULL {
             self.split(hash_of);
         }
+    }
+
+    /// Makes the segments that so many more children want.
+    fn grow(&mut self, more: usize, hash_of: &impl Fn(u32) -> u64) {
+        while self.count + more > self.segments * SEGMENT_FULL {
+            self.split(hash_of);
+        }
+    }
+
+    fn merge_all(&mut self, new: &mut Newcomers, is_same: impl Fn(u32, u32) -> bool) -> Result<(), u32> {
+        let Newcomers { all, starts, .. } = new;
+        let mut rest = &mut all[..];
+        let segments = self.chunks.iter_mut().flatten();
+        for (segment, ends) in segments.zip(starts.windows(2)) {
+            let (new, behind) = rest.split_at_mut((ends[1] - ends[0]) as usize);
+            segment.insert_all(new, &is_same)?;
+            self.count += new.len();
+            rest = behind;
+        }
+        all.clear();
+        Ok(())
     }
 
     /// Divides the one segment whose turn it is.
@@ -286,6 +351,48 @@ impl Segment {
         self.entries.insert(at, entry);
     }
 
+    /// Adds what is in the order of the highest bits of its tags.
+    fn insert_all(&mut self, new: &mut [Newcomer], is_same: &impl Fn(u32, u32) -> bool) -> Result<(), u32> {
+        // Hardly any is out of place.
+        for at in 1..new.len() {
+            let newcomer = new[at];
+            let mut to = at;
+            while to > 0 && new[to - 1].entry.tag > newcomer.entry.tag {
+                new[to] = new[to - 1];
+                to -= 1;
+            }
+            new[to] = newcomer;
+        }
+        let entries = &mut self.entries;
+        let mut old = entries.len();
+        let end = old + new.len();
+        if end > entries.capacity() {
+            entries.reserve_exact(end.next_multiple_of(ROOM_STEP) - old);
+        }
+        entries.resize(end, Entry::default());
+        // From behind, so that nothing is moved twice.
+        let mut to = end;
+        for Newcomer { entry, .. } in new.iter().rev() {
+            while old > 0 && entries[old - 1].tag > entry.tag {
+                old -= 1;
+                to -= 1;
+                entries[to] = entries[old];
+            }
+            to -= 1;
+            entries[to] = *entry;
+            let equal = |other: &&Entry| other.tag == entry.tag;
+            let mut equals = entries[..old]
+                .iter()
+                .rev()
+                .take_while(equal)
+                .chain(entries[to + 1..].iter().take_while(equal));
+            if equals.any(|other| is_same(other.id, entry.id)) {
+                return Err(entry.id);
+            }
+        }
+        Ok(())
+    }
+
     fn remove(&mut self, tag: u32, id: u32) {
         let at = self.position(tag, |one| one == id).expect("the child is there");
         self.entries.remove(at);
@@ -299,6 +406,67 @@ impl Segment {
         self.entries.extend_from_slice(&other.entries);
         // Two sorted runs: the sort sees them and merges.
         self.entries.sort_by_key(|entry| entry.tag);
+    }
+}
+
+impl Newcomers {
+    #[inline]
+    pub(crate) fn push(&mut self, hash: u64, id: u32) {
+        let [low, tag] =
+            [hash & 0xffff_ffff, hash >> 32].map(|half| u32::try_from(half).expect("32 bits fit"));
+        self.all.push(Newcomer { low, entry: Entry { tag, id } });
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Counts twice and compares nothing: the highest bits of a tag, then the segment, which leaves that order as it is.
+    fn sort(&mut self, many: &Many) {
+        let Self { all, other, starts } = self;
+        let mut places = [0_u32; 256];
+        starts.clear();
+        starts.resize(many.segments + 1, 0);
+        for newcomer in all.iter() {
+            places[newcomer.highest()] += 1;
+            starts[many.number_of(choice(newcomer.hash()))] += 1;
+        }
+        add_up(&mut places);
+        add_up(starts);
+        other.resize(all.len(), Newcomer::default());
+        for newcomer in all.iter() {
+            let place = &mut places[newcomer.highest()];
+            other[*place as usize] = *newcomer;
+            *place += 1;
+        }
+        for newcomer in &other[..] {
+            let place = &mut starts[many.number_of(choice(newcomer.hash()))];
+            all[*place as usize] = *newcomer;
+            *place += 1;
+        }
+        // Each start has moved on to the next one.
+        starts.rotate_right(1);
+        starts[0] = 0;
+    }
+}
+
+impl Newcomer {
+    #[inline]
+    fn hash(&self) -> u64 {
+        u64::from(self.entry.tag) << 32 | u64::from(self.low)
+    }
+
+    #[inline]
+    fn highest(&self) -> usize {
+        (self.entry.tag >> 24) as usize
+    }
+}
+
+/// Turns counts into the sums of those before.
+fn add_up(counts: &mut [u32]) {
+    let mut sum = 0;
+    for count in counts {
+        sum += core::mem::replace(count, sum);
     }
 }
 
@@ -346,5 +514,51 @@ mod tests {
             assert!(asked.get() <= 3 * SEGMENT_FULL, "insertion {id} looked at {} names", asked.get());
         }
         assert!(children.memory_bytes() <= 50_000 * 9, "{} bytes", children.memory_bytes());
+    }
+
+    #[test]
+    fn many_at_once_lie_as_if_they_had_come_one_by_one() {
+        let (mut children, mut new) = (Children::new(), Newcomers::default());
+        let mut total = 0;
+        for batch in [1, 5, 31, 32, 40, 5000, 3, 20_000, 33, 7000] {
+            (total..total + batch).for_each(|id| new.push(hash(id), id));
+            children.insert_all(&mut new, hash, |one, other| one == other).unwrap();
+            assert_eq!(new.len(), 0);
+            total += batch;
+            assert_eq!(children.count(), total);
+            assert_eq!(children.iter().collect::<BTreeSet<_>>(), (0..total).collect());
+            for id in 0..total {
+                assert_eq!(children.find(hash(id), |one| one == id), Some(id), "of {total}");
+            }
+            let Children::Many(many) = &children else { continue };
+            let segments = || many.chunks.iter().flatten();
+            assert!(segments().all(|one| one.entries.is_sorted_by_key(|entry| entry.tag)));
+            assert!(many.count <= many.segments * SEGMENT_FULL);
+        }
+        assert!(children.memory_bytes() <= total as usize * 9, "{} bytes", children.memory_bytes());
+        (0..total).for_each(|id| children.remove(hash(id), id));
+        assert_eq!((children.count(), children.iter().count()), (0, 0));
+    }
+
+    #[test]
+    fn a_name_that_comes_twice_is_noticed_wherever_the_other_one_is() {
+        // Names come twice where numbers are equal up to the last bit, and tags where they are up to the last four.
+        let hash_of = |id: u32| hash(id >> 4) & !0xff_ffff_ffff | u64::from(id >> 1);
+        let is_same = |one: u32, other: u32| one >> 1 == other >> 1;
+        for size in [8, 2000] {
+            for twice in [0, 6, size - 2, size, size + 4, 2 * size - 2] {
+                let (mut children, mut new) = (Children::new(), Newcomers::default());
+                let mut add = |ids: &[u32]| {
+                    ids.iter().for_each(|&id| new.push(hash_of(id), id));
+                    children.insert_all(&mut new, hash_of, is_same)
+                };
+                let (first, mut second): (Vec<_>, Vec<_>) =
+                    (0..2 * size).filter(|id| id % 2 == 0).partition(|&id| id < size);
+                assert_eq!(add(&first), Ok(()));
+                second.push(twice + 1);
+                let found = add(&second).unwrap_err();
+                assert_eq!(found >> 1, twice >> 1, "{twice} of {size}");
+            }
+        }
     }
 }

@@ -9,6 +9,10 @@ pub const DIGEST_VERSION: i32 = 2;
 const STAT_BYTES: usize = 60;
 /// Pieces are put side by side up to this size: one long checksum run beats three short ones.
 const JOINED_MAX: usize = 512;
+/// And where they come to no more than this, less memory is cleared before.
+const JOINED_FEW: usize = 256;
+/// A run of whole blocks is the fastest.
+const BLOCK: usize = 64;
 
 /// What one znode adds to the digest of its tree.
 ///
@@ -25,19 +29,38 @@ pub(crate) fn node_crc(path: &[u8], data: &[u8], stat: &StatPersisted) -> u32 {
     }
     let path = if path == b"/" { &[] } else { path };
     let stat = stat_bytes(stat);
-    let mut crc = crc32fast::Hasher::new();
-    let length = path.len() + data.len();
-    if length + STAT_BYTES <= JOINED_MAX {
-        let mut joined = [0; JOINED_MAX];
-        joined[..path.len()].copy_from_slice(path);
-        joined[path.len()..length].copy_from_slice(data);
-        joined[length..length + STAT_BYTES].copy_from_slice(&stat);
-        crc.update(&joined[..length + STAT_BYTES]);
+    let parts = [path, data, &stat];
+    let length = path.len() + data.len() + STAT_BYTES;
+    if length <= JOINED_FEW {
+        joined_crc::<JOINED_FEW>(parts)
+    } else if length <= JOINED_MAX {
+        joined_crc::<JOINED_MAX>(parts)
     } else {
-        crc.update(path);
-        crc.update(data);
-        crc.update(&stat);
+        let mut crc = crc32fast::Hasher::new();
+        parts.into_iter().for_each(|part| crc.update(part));
+        crc.finalize()
     }
+}
+
+/// The checksum of parts that come to 4 bytes at least and to `MAX` at most.
+///
+/// A register that is zero stays so over zeroes, so that these can fill the first block; and a register of ones, with
+/// which the checksum begins, is one of zeroes and four bytes inverted.
+#[inline]
+fn joined_crc<const MAX: usize>(parts: [&[u8]; 3]) -> u32 {
+    let mut joined = [0; MAX];
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let whole = length.next_multiple_of(BLOCK);
+    let message = &mut joined[whole - length..whole];
+    let mut rest = &mut message[..];
+    for part in parts {
+        let (front, behind) = rest.split_at_mut(part.len());
+        front.copy_from_slice(part);
+        rest = behind;
+    }
+    message[..4].iter_mut().for_each(|byte| *byte = !*byte);
+    let mut crc = crc32fast::Hasher::new_with_initial(u32::MAX);
+    crc.update(&joined[..whole]);
     crc.finalize()
 }
 
@@ -125,12 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn long_data_is_read_in_pieces_with_the_same_result() {
+    fn data_of_any_length_is_checked_as_one_run() {
         let stat = StatPersisted { version: 3, pzxid: Zxid(9), ..StatPersisted::default() };
-        let data = alloc::vec![5; 2 * JOINED_MAX];
-        let mut whole = alloc::vec::Vec::from(*b"/x");
-        whole.extend_from_slice(&data);
-        whole.extend_from_slice(&stat_bytes(&stat));
-        assert_eq!(node_crc(b"/x", &data, &stat), crc32fast::hash(&whole));
+        for length in (0..2 * JOINED_MAX).step_by(3) {
+            let data: alloc::vec::Vec<u8> = (0..=255).cycle().take(length).collect();
+            for path in [&b""[..], b"/x", b"/a longer name"] {
+                let whole = [path, &data, &stat_bytes(&stat)].concat();
+                assert_eq!(node_crc(path, &data, &stat), crc32fast::hash(&whole), "{length} bytes");
+            }
+        }
     }
 }

@@ -2,12 +2,14 @@
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use proto::{AclList, Buffer, SessionId, StatPersisted, Zxid};
 
 use crate::acls::OPEN;
+use crate::children::Newcomers;
+use crate::digest;
 use crate::nodes::NodeId;
+use crate::store::NewNode;
 use crate::tree::{Tree, TreeOptions};
 
 /// Why the records of a snapshot are not a tree.
@@ -38,19 +40,21 @@ pub enum LoadError {
     NoRoot,
 }
 
-/// So many siblings are listed under their parent at once: a million one by one would each miss the caches.
-const SIBLINGS_AT_ONCE: usize = 1 << 16;
+/// So many siblings are listed under their parent at once.
+const SIBLINGS_AT_ONCE: usize = 1 << 18;
 
 /// Builds a tree from the records of a snapshot, in their order: sessions, lists, then znodes, parents first.
 #[derive(Debug)]
 pub struct TreeLoader {
     tree: Tree,
     lists: BTreeMap<i64, u32>,
+    /// The list of the last znode, which is often that of the next one.
+    list: (i64, u32),
     /// Siblings follow each other, so the parent is usually the same as before.
     parent_path: String,
     parent: NodeId,
-    /// Children of it that it does not list yet, with the hashes of their names.
-    siblings: Vec<(u64, NodeId)>,
+    /// Children of it that it does not list yet.
+    siblings: Newcomers,
 }
 
 impl TreeLoader {
@@ -61,9 +65,10 @@ impl TreeLoader {
         Self {
             tree: Tree::bare(options),
             lists,
+            list: (-1, OPEN),
             parent_path: String::new(),
             parent: NodeId::ROOT,
-            siblings: Vec::new(),
+            siblings: Newcomers::default(),
         }
     }
 
@@ -90,14 +95,21 @@ impl TreeLoader {
         acl_id: i64,
         stat: &StatPersisted,
     ) -> Result<(), LoadError> {
-        let parent = self.parent_of(path)?;
+        let (parent, name) = self.place_of(path)?;
         let tree = &mut self.tree;
-        let list = *self.lists.entry(acl_id).or_insert_with(|| tree.acls.load_unknown(acl_id));
-        tree.acls.add_use(list);
-        let id = tree.add_unlisted(path, parent, list, stat, data);
-        if parent.is_some() {
-            let name = path.rsplit_once('/').map_or("", |(_, name)| name);
-            self.siblings.push((tree.store.hash_of(name.as_bytes()), id));
+        if self.list.0 != acl_id {
+            let list = *self.lists.entry(acl_id).or_insert_with(|| tree.acls.load_unknown(acl_id));
+            self.list = (acl_id, list);
+        }
+        let acl = self.list.1;
+        tree.acls.add_use(acl);
+        let name = name.as_bytes();
+        let id = tree.load(path, &NewNode { parent, name, data, acl, stat: *stat });
+        if parent.is_none() {
+            // What follows it is most likely its child.
+            self.tree.make_parent(id, path);
+        } else {
+            self.siblings.push(tree.store.hash_of(name), id.0);
             if self.siblings.len() == SIBLINGS_AT_ONCE {
                 self.list_siblings()?;
             }
@@ -114,18 +126,20 @@ impl TreeLoader {
     }
 
     fn list_siblings(&mut self) -> Result<(), LoadError> {
-        if self.siblings.is_empty() {
+        if self.siblings.len() == 0 {
             return Ok(());
         }
-        let listed = self.tree.store.list_all(self.parent, &mut self.siblings);
-        listed.map_err(|id| LoadError::Twice { path: self.tree.node(id).path() })
+        let Self { tree, parent, siblings, .. } = self;
+        let listed = tree.store.list_all(*parent, siblings);
+        listed.map_err(|id| LoadError::Twice { path: tree.node(id).path() })
     }
 
-    fn parent_of(&mut self, path: &str) -> Result<Option<NodeId>, LoadError> {
+    /// The parent, which a child may be added to, and the name.
+    fn place_of<'p>(&mut self, path: &'p str) -> Result<(Option<NodeId>, &'p str), LoadError> {
         let empty = self.tree.store.nodes.count() == 0;
         let Some((parent_path, name)) = path.rsplit_once('/') else {
             return match path {
-                "" if empty => Ok(None),
+                "" if empty => Ok((None, "")),
                 "" => Err(LoadError::Twice { path: path.into() }),
                 _ => Err(LoadError::Path { path: path.into() }),
             };
@@ -142,8 +156,9 @@ impl TreeLoader {
             self.parent = self.tree.find(parent_path).ok_or_else(missing)?;
             self.parent_path.clear();
             self.parent_path.push_str(parent_path);
+            self.tree.make_parent(self.parent, parent_path);
         }
-        Ok(Some(self.parent))
+        Ok((Some(self.parent), name))
     }
 
     /// What the tree must be at `zxid`, as the snapshot says. A snapshot that Java took while transactions went on is
@@ -167,5 +182,21 @@ impl TreeLoader {
         tree.acls.purge(&lists);
         tree.recount_quotas();
         Ok(tree)
+    }
+}
+
+impl Tree {
+    /// Puts in a znode that its parent, which has a family, is still to list. What it is made of is at hand, so nothing is
+    /// read back.
+    fn load(&mut self, path: &str, new: &NewNode<'_>) -> NodeId {
+        let id = self.store.insert_unlisted(new);
+        let data = new.data.unwrap_or_default();
+        if self.options.digest {
+            let digest = digest::node_crc(path.as_bytes(), data, &new.stat);
+            self.store.keep_digest(id, digest);
+            self.digest = self.digest.wrapping_add(digest.into());
+        }
+        self.enlist_digested(id, path, data.len());
+        id
     }
 }

@@ -332,12 +332,11 @@ impl Nodes {
         let parent = body.parent.map_or(NO_PARENT, |parent| parent.0);
         let Body { czxid, ctime, .. } = *body;
         let id = self.give(Record { czxid, ctime, parent, blob: 0, size: 0, name_len: 0, acl });
-        let mut bytes = core::mem::take(&mut self.scratch);
-        bytes.clear();
-        extra.encode(&mut bytes);
-        bytes.extend_from_slice(body.name);
-        bytes.extend_from_slice(body.data.unwrap_or_default());
-        self.write(id, extra.flags(), body.name.len(), body.data.map(<[u8]>::len), bytes);
+        let mut head = core::mem::take(&mut self.scratch);
+        head.clear();
+        extra.encode(&mut head);
+        self.write(id, extra.flags(), body.name.len(), [&head, body.name], body.data);
+        self.scratch = head;
         id
     }
 
@@ -360,34 +359,27 @@ impl Nodes {
         id
     }
 
-    /// Puts a znode's bytes into a new place and `bytes` back as scratch room.
-    fn write(
-        &mut self,
-        id: NodeId,
-        flags: u32,
-        name_len: usize,
-        data_len: Option<usize>,
-        mut bytes: Vec<u8>,
-    ) {
-        let flags = flags | if data_len.is_none() { NULL_DATA } else { 0 };
+    /// Puts a znode's bytes into a new place.
+    ///
+    /// * `front`: all that stands before the data.
+    fn write(&mut self, id: NodeId, flags: u32, name_len: usize, front: [&[u8]; 2], data: Buffer<'_>) {
+        let flags = flags | if data.is_none() { NULL_DATA } else { 0 };
+        let data = data.unwrap_or_default();
+        let [head, name] = front;
         let short = "what lies in a slot is at most 4 KiB";
-        let (blob, size, name_len) = match self.blobs.insert(&bytes) {
+        let (blob, size, name_len) = match self.blobs.insert(&[head, name, data]) {
             Some(at) => {
-                let data_len = u32::try_from(data_len.unwrap_or(0)).expect(short);
+                let data_len = u32::try_from(data.len()).expect(short);
                 (at, data_len << 8 | flags, u16::try_from(name_len).expect(short))
             }
             None => {
                 let name_len = u32::try_from(name_len).expect("a name comes from a transaction below 2 GiB");
-                bytes.splice(0..0, name_len.to_be_bytes());
-                (self.blobs.insert_boxed(&bytes), flags | BOXED, 0)
+                let bytes = [&name_len.to_be_bytes(), head, name, data].concat();
+                (self.blobs.insert_boxed(bytes.into_boxed_slice()), flags | BOXED, 0)
             }
         };
         let record = self.record_mut(id);
         (record.blob, record.size, record.name_len) = (blob, size, name_len);
-        // One huge znode must not leave its size behind.
-        bytes.clear();
-        bytes.shrink_to(1 << 16);
-        self.scratch = bytes;
         self.tidy();
     }
 
@@ -411,7 +403,7 @@ impl Nodes {
             let mut bytes = core::mem::take(&mut self.scratch);
             bytes.clear();
             bytes.extend_from_slice(self.blobs.get(record.place(), record.slot_len()));
-            if let Some(at) = self.blobs.insert(&bytes) {
+            if let Some(at) = self.blobs.insert(&[&bytes]) {
                 self.blobs.remove(record.place());
                 self.record_mut(id).blob = at;
             }
@@ -442,15 +434,18 @@ impl Nodes {
             self.tidy();
             return;
         }
-        let mut bytes = core::mem::take(&mut self.scratch);
-        bytes.clear();
-        extra.encode(&mut bytes);
+        let mut front = core::mem::take(&mut self.scratch);
+        front.clear();
+        extra.encode(&mut front);
         let name = self.parts(&record).name;
         let name_len = name.len();
-        bytes.extend_from_slice(name);
-        bytes.extend_from_slice(new_data);
+        front.extend_from_slice(name);
         self.blobs.remove(record.place());
-        self.write(id, extra.flags(), name_len, data.map(<[u8]>::len), bytes);
+        self.write(id, extra.flags(), name_len, [&front, &[]], data);
+        // One huge name must not leave its size behind.
+        front.clear();
+        front.shrink_to(1 << 16);
+        self.scratch = front;
     }
 
     /// Changes what stands before the name.

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use proto::{Buffer, Stat, StatPersisted, Zxid};
 
-use crate::children::Children;
+use crate::children::{Children, Newcomers};
 use crate::hash::NameHash;
 use crate::nodes::{Body, Changed, Extra, NodeId, Nodes};
 use crate::owner::{Owner, OwnerRules};
@@ -136,7 +136,7 @@ impl Store {
         id
     }
 
-    /// Makes a znode that is to be listed under its parent, which has a family afterwards.
+    /// Makes a znode that is to be listed under its parent.
     pub(crate) fn insert_unlisted(&mut self, new: &NewNode<'_>) -> NodeId {
         let NewNode { parent, name, data, acl, ref stat } = *new;
         let changed = Changed { mzxid: stat.mzxid.0, mtime: stat.mtime, version: stat.version };
@@ -149,11 +149,7 @@ impl Store {
         extra.owner = (stat.ephemeral_owner != 0).then_some(stat.ephemeral_owner);
         let (czxid, ctime) = (stat.czxid.0, stat.ctime);
         let body = Body { parent, name, data, acl, aversion: stat.aversion, czxid, ctime, extra };
-        let id = self.nodes.insert(&body);
-        if let Some(parent) = parent {
-            self.make_family(parent);
-        }
-        id
+        self.nodes.insert(&body)
     }
 
     /// The hash of a name, as [`Self::list_all`] wants it.
@@ -170,22 +166,13 @@ impl Store {
         families.get_mut(family).children.insert(hash_of(id.0), id.0, hash_of);
     }
 
-    /// Lists znodes, with the hashes of their names, under their parent, in the order in which they will lie there: that
-    /// is several times as fast as in any other. `Err` is one whose name the parent has already; the others behind it
-    /// are then not listed.
-    pub(crate) fn list_all(&mut self, parent: NodeId, new: &mut Vec<(u64, NodeId)>) -> Result<(), NodeId> {
+    /// Lists znodes under their parent. `Err` is one whose name the parent has already; then not all are listed.
+    pub(crate) fn list_all(&mut self, parent: NodeId, new: &mut Newcomers) -> Result<(), NodeId> {
         let family = self.make_family(parent);
         let Self { nodes, families, hash } = self;
         let hash_of = |id: u32| hash.of(nodes.name(NodeId(id)));
-        let children = &mut families.get_mut(family).children;
-        new.sort_unstable_by_key(|&(hash, id)| (children.place_of(hash), id));
-        for (hash, id) in new.drain(..) {
-            if children.find(hash, |other| nodes.name(NodeId(other)) == nodes.name(id)).is_some() {
-                return Err(id);
-            }
-            children.insert(hash, id.0, hash_of);
-        }
-        Ok(())
+        let is_same = |one: u32, other: u32| nodes.name(NodeId(one)) == nodes.name(NodeId(other));
+        families.get_mut(family).children.insert_all(new, hash_of, is_same).map_err(NodeId)
     }
 
     fn new_family(&mut self, pzxid: i64, cversion: i32) -> u32 {
@@ -193,7 +180,7 @@ impl Store {
     }
 
     /// The number of a znode's family. A new one holds no digest yet.
-    fn make_family(&mut self, id: NodeId) -> u32 {
+    pub(crate) fn make_family(&mut self, id: NodeId) -> u32 {
         if let Some(number) = self.nodes.family(id) {
             return number;
         }

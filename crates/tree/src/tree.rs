@@ -115,35 +115,22 @@ impl Tree {
         stat: &StatPersisted,
         data: proto::Buffer<'_>,
     ) -> NodeId {
-        let id = self.add_unlisted(path, parent, acl, stat, data);
+        let (parent_path, name) = path.rsplit_once('/').unwrap_or(("", ""));
         if let Some(parent) = parent {
-            self.store.list(parent, id);
+            self.make_parent(parent, parent_path);
         }
+        let id = self.store.insert(&NewNode { parent, name: name.as_bytes(), data, acl, stat: *stat });
+        self.enlist(id, path);
         id
     }
 
-    /// [`Self::add`], but for the parent's list.
-    pub(crate) fn add_unlisted(
-        &mut self,
-        path: &str,
-        parent: Option<NodeId>,
-        acl: u32,
-        stat: &StatPersisted,
-        data: proto::Buffer<'_>,
-    ) -> NodeId {
-        let (parent_path, name) = path.rsplit_once('/').unwrap_or(("", ""));
-        // A parent's first child gives it a place to keep its digest, which then must be the right one.
-        let first_child = parent.filter(|&parent| self.store.family(parent).is_none());
-        if let Some(parent) = first_child {
-            self.subtract_digest(parent, parent_path);
+    /// Before a znode gets its first child: that gives it a place to keep its digest, which then must be the right one.
+    pub(crate) fn make_parent(&mut self, id: NodeId, path: &str) {
+        if self.store.family(id).is_none() {
+            self.subtract_digest(id, path);
+            self.store.make_family(id);
+            self.add_digest(id, path);
         }
-        let id =
-            self.store.insert_unlisted(&NewNode { parent, name: name.as_bytes(), data, acl, stat: *stat });
-        if let Some(parent) = first_child {
-            self.add_digest(parent, parent_path);
-        }
-        self.enlist(id, path);
-        id
     }
 
     /// A leader opens its epoch: what is read from now on is shown at `mark`, though nothing has changed.
@@ -336,7 +323,12 @@ impl Tree {
     /// Counts a znode in: digest, size, and the list for its kind.
     pub(crate) fn enlist(&mut self, id: NodeId, path: &str) {
         self.add_digest(id, path);
-        self.data_size += path_size(path) + self.store.data_len(id) as u64;
+        self.enlist_digested(id, path, self.store.data_len(id));
+    }
+
+    /// The same, where the digest has it already.
+    pub(crate) fn enlist_digested(&mut self, id: NodeId, path: &str, data_len: usize) {
+        self.data_size += path_size(path) + data_len as u64;
         match self.store.owner(id, self.owner_rules()) {
             Owner::Persistent => {}
             Owner::Ephemeral(session) => drop(self.ephemerals.insert((session, id))),

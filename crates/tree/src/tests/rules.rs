@@ -10,6 +10,7 @@ use proto::{
 };
 
 use super::{OPTIONS, SESSION, create, data, delete, entry, next, open, set_data};
+use crate::digest::node_digest;
 use crate::{ApplyError, DigestCheck, LoadError, Observer, Outcome, Touched, Tree, TreeLoader, TreeOptions};
 
 fn ephemeral(path: &str) -> Txn<'_> {
@@ -230,6 +231,28 @@ fn a_fuzzy_snapshot_is_compared_where_it_says() {
     let mut tree = load(5);
     let wrong = tree.apply(&entry(3, 0, set_data("/none", b"", 0)), &mut ()).unwrap().digest;
     assert_eq!(wrong, DigestCheck::Mismatch { expected: 5, actual: expected });
+}
+
+/// A znode that never changed keeps no digest before it has a child.
+#[test]
+fn the_digest_of_a_loaded_tree_is_that_of_its_znodes() {
+    let stat = StatPersisted::default();
+    let of_all = |tree: &Tree| {
+        let nodes = tree.subtree(tree.find("/").unwrap()).map(|id| tree.node(id));
+        nodes
+            .map(|node| node_digest(&node.path(), node.data().unwrap_or_default(), &node.persisted()))
+            .sum::<u64>()
+    };
+    let mut loader = loader();
+    for path in ["/a", "/b", "/a/x", "/a/y", "/b/x", "/a/x/1"] {
+        loader.add_node(path, Some(b"data"), -1, &stat).unwrap();
+    }
+    let mut tree = loader.finish(Zxid(1)).unwrap();
+    assert_eq!(tree.digest(), of_all(&tree));
+    for (zxid, path) in (2..).zip(["/c", "/a/z", "/a/x/2", "/a/y/1", "/b/x/1"]) {
+        tree.apply(&entry(zxid, 0, create(path, b"")), &mut ()).unwrap();
+        assert_eq!(tree.digest(), of_all(&tree), "behind {path}");
+    }
 }
 
 #[test]
