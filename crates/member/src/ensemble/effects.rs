@@ -11,8 +11,8 @@ use zab::{Effect, Role};
 use super::Ensemble;
 use super::link::Link;
 use super::observation::Observation;
-use super::order::{DiskJob, Done, EpochFile, Halt, Order, Port};
-use super::receive::Receiving;
+use super::order::{DiskJob, Done, EpochFile, Halt, Incoming, Order, Port};
+use super::receive::{Receiving, Saving};
 use crate::core::Origin;
 use crate::{Member, Now};
 
@@ -105,14 +105,21 @@ impl Member {
             Effect::ReceiveSnapshot { zxid } => {
                 let (field_max, options) = (ensemble.packet_bytes_max, self.core.tree().options());
                 ensemble.receiving = Some(Receiving::begin(zxid, field_max, *options));
+                ensemble.saving = Some(Saving::begin(zxid));
+                ensemble.orders.push_back(Order::Receive(Incoming::Begin { zxid }));
             }
-            Effect::Install => ensemble.order_job(DiskJob::Install),
+            Effect::Install => {
+                // What came behind it is in the tree and not in the file.
+                let zxid = self.core.tree().last_zxid();
+                let is_received = ensemble.saving.take().is_some_and(|saved| saved.is_whole(zxid));
+                ensemble.order_job(DiskJob::Install { is_received });
+            }
             Effect::Append { zxid } => self.append(zxid, txn),
             Effect::Ack { zxid } => self.send_leader(&LearnerPacket::Ack { zxid }),
             Effect::Serve { committed } => self.serve(committed, now),
             Effect::HangUp { why } => {
                 ensemble.observations.push_back(Observation::LeaderLost { why });
-                ensemble.receiving = None;
+                ensemble.give_up_snapshot();
                 if let Some(link) = ensemble.leader.take() {
                     ensemble.links.remove(&link);
                     ensemble.orders.push_back(Order::Close { link });
@@ -124,9 +131,9 @@ impl Member {
     }
 
     /// While the disk works, what the leader sends waits.
-    fn note_waiting(&mut self) {
+    pub(super) fn note_waiting(&mut self) {
         let Some(ensemble) = &mut self.ensemble else { return };
-        let wanted = ensemble.peer.wants_leader_input();
+        let wanted = ensemble.wants_leader_input();
         if let Some(entry) = ensemble.leader.and_then(|link| ensemble.links.get_mut(&link))
             && !wanted
         {
@@ -193,7 +200,7 @@ impl Member {
         let Some(ensemble) = &mut self.ensemble else { return };
         let links: alloc::vec::Vec<_> = ensemble.links.keys().copied().collect();
         ensemble.syncs.clear();
-        ensemble.receiving = None;
+        ensemble.give_up_snapshot();
         ensemble.leader = None;
         ensemble.is_draining = true;
         for link in links {

@@ -8,7 +8,7 @@ use proto::{Encode as _, Entry, Reader, Zxid};
 use zab::Violation;
 
 use super::observation::Observation;
-use super::order::LinkId;
+use super::order::{Incoming, LinkId, Order};
 use super::receive::Received;
 use crate::{Member, Now};
 
@@ -41,7 +41,7 @@ impl Member {
         let mut taken = 0;
         while let Some(ensemble) = &mut self.ensemble
             && ensemble.leader == Some(link)
-            && ensemble.peer.wants_leader_input()
+            && ensemble.wants_leader_input()
         {
             let rest = &bytes[taken..];
             if ensemble.receiving.is_some() {
@@ -84,7 +84,10 @@ impl Member {
         let Some(receiving) = &mut ensemble.receiving else { return 0 };
         ensemble.peer.on_snapshot_bytes(now.mono_ms);
         match receiving.feed(piece) {
-            Received::More => piece.len(),
+            Received::More => {
+                self.save_snapshot(piece, false);
+                piece.len()
+            }
             Received::Whole { taken, tree, nodes } => {
                 ensemble.receiving = None;
                 // What is on disk is of another history until NEWLEADER: nothing is added to it.
@@ -93,13 +96,35 @@ impl Member {
                 ensemble.observations.push_back(Observation::SnapshotReceived { zxid, nodes });
                 ensemble.peer.on_snapshot(now.mono_ms);
                 self.core.replace_tree(*tree, true);
+                self.save_snapshot(&piece[..taken], true);
                 taken
             }
             Received::Broken => {
-                ensemble.receiving = None;
+                ensemble.give_up_snapshot();
                 self.leader_is_malformed("the snapshot is broken", now);
                 piece.len()
             }
+        }
+    }
+
+    /// Bytes of a snapshot go on their way to a file. `is_end`: they are its last ones.
+    fn save_snapshot(&mut self, bytes: &[u8], is_end: bool) {
+        let Some(ensemble) = &mut self.ensemble else { return };
+        let Some(saving) = &mut ensemble.saving else { return };
+        let mut piece = saving.push(bytes);
+        if is_end {
+            ensemble.orders.extend(piece.take().map(|piece| Order::Receive(Incoming::Bytes(piece))));
+            piece = saving.finish();
+        }
+        ensemble.orders.extend(piece.map(|piece| Order::Receive(Incoming::Bytes(piece))));
+        self.note_waiting();
+    }
+
+    /// [`Incoming::Bytes`] were written, or nobody writes them.
+    pub fn snapshot_bytes_written(&mut self, piece: Vec<u8>, now: Now) {
+        if let Some(saving) = self.ensemble.as_mut().and_then(|ensemble| ensemble.saving.as_mut()) {
+            saving.give_back(piece);
+            self.settle(now);
         }
     }
 
@@ -180,7 +205,7 @@ impl Member {
     /// What had to wait is taken in when it is wanted again. Whether anything was.
     pub(super) fn go_on_with_leader(&mut self, now: Now) -> bool {
         let Some(ensemble) = &mut self.ensemble else { return false };
-        let Some(link) = ensemble.leader.filter(|_| ensemble.peer.wants_leader_input()) else { return false };
+        let Some(link) = ensemble.leader.filter(|_| ensemble.wants_leader_input()) else { return false };
         let Some(entry) = ensemble.links.get_mut(&link) else { return false };
         if !core::mem::take(&mut entry.is_waiting) {
             return false;

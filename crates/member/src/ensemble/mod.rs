@@ -31,8 +31,8 @@ use link::Link;
 pub use mesh::{LinkIds, Mesh, MeshEvent, MeshOptions};
 pub use observation::Observation;
 pub use options::{EnsembleOptions, PeerAddress};
-pub use order::{Address, DiskJob, Done, EpochFile, Halt, LinkId, Order, Port};
-use receive::Receiving;
+pub use order::{Address, DiskJob, Done, EpochFile, Halt, Incoming, LinkId, Order, Port};
+use receive::{Receiving, Saving};
 pub use zab::{Plan, Role as PeerRole};
 
 /// What a member is, as an operator sees it.
@@ -72,6 +72,8 @@ pub(crate) struct Ensemble {
     packet_bytes_max: usize,
     /// A snapshot that is coming in.
     receiving: Option<Receiving>,
+    /// The same on its way to a file, until that is installed or given up.
+    saving: Option<Saving>,
     /// Leader: learners were sent proposals up to here.
     sent: Zxid,
     /// Leader: learners were told of commits up to here.
@@ -130,6 +132,7 @@ impl Member {
             dial_timeout_ms,
             packet_bytes_max: options.packet_bytes_max,
             receiving: None,
+            saving: None,
             sent: Zxid::ZERO,
             told: Zxid::ZERO,
             syncs: VecDeque::new(),
@@ -257,7 +260,7 @@ impl Member {
         if ensemble.leader == Some(link) {
             ensemble.leader = None;
             ensemble.links.remove(&link);
-            ensemble.receiving = None;
+            ensemble.give_up_snapshot();
             ensemble.peer.on_leader_lost(now.mono_ms);
         } else if ensemble.links.contains_key(&link) {
             self.forget_link(link);
@@ -288,7 +291,7 @@ impl Member {
     pub fn link_wants_input(&self, link: LinkId) -> bool {
         self.ensemble
             .as_ref()
-            .is_some_and(|ensemble| ensemble.leader != Some(link) || ensemble.peer.wants_leader_input())
+            .is_some_and(|ensemble| ensemble.leader != Some(link) || ensemble.wants_leader_input())
     }
 
     /// The link to the leader, while short packets on it may wait for the next long one: what this member has logged only
@@ -437,6 +440,20 @@ impl Ensemble {
                     Err(_) => {}
                 }
             }
+        }
+    }
+
+    /// Nothing is read from the leader while the disk works on something that the protocol waits for, or is too far
+    /// behind with a snapshot.
+    fn wants_leader_input(&self) -> bool {
+        self.peer.wants_leader_input() && self.saving.as_ref().is_none_or(Saving::has_room)
+    }
+
+    /// A snapshot that was coming in does not come to its end.
+    fn give_up_snapshot(&mut self) {
+        if self.receiving.take().is_some() {
+            self.saving = None;
+            self.orders.push_back(Order::Receive(Incoming::GivenUp));
         }
     }
 

@@ -48,11 +48,30 @@ pub enum Order {
     },
     /// Begin or end to listen on the quorum port. Failing to bind it is told with `quorum_port_failed`.
     Listen(bool),
+    /// A leader's snapshot comes in, and may go to a file meanwhile.
+    Receive(Incoming),
     /// Something to be done by the thread that owns the files, in order with the batches of `take_batch` that were
     /// taken before. Its end is told with `on_disk`.
     Disk(DiskJob),
     /// The process has to end.
     Halt(Halt),
+}
+
+/// A leader's snapshot on its way to a file, where it counts for nothing before [`DiskJob::Install`].
+///
+/// Nobody has to write it: the tree that it becomes can be written later. Whoever begins writes all of it or gives it up.
+#[derive(Debug)]
+pub enum Incoming {
+    /// One begins. Any before it is given up.
+    Begin {
+        /// Its last transaction.
+        zxid: Zxid,
+    },
+    /// The next bytes, as [`SnapshotWriter::receive`](store::snapshot::SnapshotWriter::receive) takes them. With
+    /// [`Member::snapshot_bytes_written`](crate::Member::snapshot_bytes_written) they are given back.
+    Bytes(Vec<u8>),
+    /// It does not come to its end.
+    GivenUp,
 }
 
 /// One of the two files of epochs. Source: `QuorumPeer#setAcceptedEpoch`, `#setCurrentEpoch`.
@@ -81,7 +100,10 @@ pub enum DiskJob {
     },
     /// The tree in memory came from the leader: make it this member's durable state instead of what the files hold.
     /// The log goes on behind it. The tree is that of `Core::tree`, at its `last_zxid`, and does not change meanwhile.
-    Install,
+    Install {
+        /// What [`Incoming`] brought last is whole and of this tree, its digest excepted.
+        is_received: bool,
+    },
     /// Read transactions behind `after` up to `upto` from the log for a learner, in pieces: `Done::LogRead` tells one,
     /// and `ReadLog` with a later `after` asks for the next.
     ReadLog {

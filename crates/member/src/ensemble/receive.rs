@@ -1,9 +1,10 @@
 //! A snapshot that comes in from a leader.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use proto::{AclList, SessionId, Zxid};
-use store::snapshot::{NodeRecord, Progress, SnapshotSink, StreamDecoder};
+use store::snapshot::{NodeRecord, Progress, STREAM_END_BYTES, SnapshotSink, StreamDecoder};
 use tree::{LoadError, Tree, TreeLoader, TreeOptions};
 
 /// A tree in the making.
@@ -70,5 +71,124 @@ impl Receiving {
             }
             Err(_) => Received::Broken,
         }
+    }
+}
+
+/// So many bytes go to the file at once.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// With so many on their way to the file, nothing more is read from the leader: the disk is slower than it.
+const UNWRITTEN_BYTES_MAX: usize = 4 << 20;
+
+/// The bytes of the stream on their way to a file.
+#[derive(Debug)]
+pub(super) struct Saving {
+    zxid: Zxid,
+    /// What came and was not handed on. The end of the stream is no part of the file, so as many bytes stay behind.
+    collected: Vec<u8>,
+    /// Room for more of it.
+    spare: Vec<Vec<u8>>,
+    /// Handed on and not given back.
+    unwritten: usize,
+    /// All is handed on.
+    is_whole: bool,
+}
+
+impl Saving {
+    /// Of a snapshot of this moment.
+    pub(super) fn begin(zxid: Zxid) -> Self {
+        Self { zxid, collected: Vec::new(), spare: Vec::new(), unwritten: 0, is_whole: false }
+    }
+
+    /// Whether more may come.
+    pub(super) fn has_room(&self) -> bool {
+        self.unwritten < UNWRITTEN_BYTES_MAX
+    }
+
+    /// Whether all was handed on, and is of this moment.
+    pub(super) fn is_whole(&self, zxid: Zxid) -> bool {
+        self.is_whole && self.zxid == zxid
+    }
+
+    /// The next bytes; what is to be written now is returned.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        self.collected.extend_from_slice(bytes);
+        if self.collected.len() < PIECE_BYTES { None } else { self.take() }
+    }
+
+    /// That was all.
+    pub(super) fn finish(&mut self) -> Option<Vec<u8>> {
+        self.is_whole = true;
+        let last = self.take();
+        (self.collected, self.spare) = (Vec::new(), Vec::new());
+        last
+    }
+
+    fn take(&mut self) -> Option<Vec<u8>> {
+        let length = self.collected.len().checked_sub(STREAM_END_BYTES).filter(|&length| length > 0)?;
+        let mut next = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 4));
+        next.clear();
+        next.extend_from_slice(&self.collected[length..]);
+        let mut piece = core::mem::replace(&mut self.collected, next);
+        piece.truncate(length);
+        self.unwritten += length;
+        Some(piece)
+    }
+
+    /// A piece was written, or one of a snapshot before this, which counts for nothing.
+    pub(super) fn give_back(&mut self, piece: Vec<u8>) {
+        if let Some(unwritten) = self.unwritten.checked_sub(piece.len()) {
+            self.unwritten = unwritten;
+            if !self.is_whole {
+                self.spare.push(piece);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn all_but_the_end_of_the_stream_is_handed_on_whatever_the_pieces() {
+        for size in [1000, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 7, 3 * PIECE_BYTES] {
+            let stream: Vec<u8> = (0..=250).cycle().take(2_000_003).collect();
+            let mut saving = Saving::begin(Zxid(7));
+            let mut file = Vec::<u8>::new();
+            let mut write = |saving: &mut Saving, piece: Option<Vec<u8>>| {
+                file.extend(piece.iter().flatten());
+                piece.into_iter().for_each(|piece| saving.give_back(piece));
+            };
+            for bytes in stream.chunks(size) {
+                let piece = saving.push(bytes);
+                write(&mut saving, piece);
+            }
+            assert!(!saving.is_whole(Zxid(7)));
+            let piece = saving.finish();
+            write(&mut saving, piece);
+            assert!(file == stream[..stream.len() - STREAM_END_BYTES], "in pieces of {size}");
+            assert!(saving.is_whole(Zxid(7)) && !saving.is_whole(Zxid(8)));
+        }
+    }
+
+    #[test]
+    fn nothing_more_is_wanted_while_too_much_is_unwritten() {
+        let mut saving = Saving::begin(Zxid(7));
+        let mut unwritten = Vec::new();
+        while saving.has_room() {
+            unwritten.extend(saving.push(&vec![1; 64 << 10]));
+            assert!(unwritten.len() <= UNWRITTEN_BYTES_MAX / PIECE_BYTES + 1);
+        }
+        saving.give_back(unwritten.pop().unwrap());
+        assert!(saving.has_room());
+        // What is left of one before is no room.
+        (0..3).for_each(|_| saving.give_back(vec![0; 2 * UNWRITTEN_BYTES_MAX]));
+        let length = unwritten.len();
+        while saving.has_room() {
+            unwritten.extend(saving.push(&vec![1; 64 << 10]));
+        }
+        assert_eq!(unwritten.len(), length + 1);
     }
 }

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use member::ensemble::{
-    Address, DiskJob, Done, EnsembleOptions, LinkId, Observation, Order, PeerAddress, Port, Role,
+    Address, DiskJob, Done, EnsembleOptions, Incoming, LinkId, Observation, Order, PeerAddress, Port, Role,
 };
+use member::history::History;
 use member::{ConnId, Core, CoreOptions, Front, Member, Now};
 use proto::quorum::{LearnerInfo, LearnerPacket, PROTOCOL_VERSION};
 use proto::{
@@ -15,11 +16,16 @@ use proto::{
     PathWatchRequest, Reader, ReplyHeader, RequestHeader, SessionId, SetDataRequest, Sid, Xid, Zxid,
     session_password,
 };
+use store::disk::Disk as _;
+use store::mem::MemDisk;
+use store::snapshot::{SnapshotOptions, SnapshotWriter, load_snapshot};
 use tree::auth::AuthOptions;
 use tree::{Tree, TreeOptions};
 use zab::Quorum;
 
 const TICK_MS: u64 = 100;
+const TREE: TreeOptions =
+    TreeOptions { hash_seed: 3, extended_types: true, emulate_353_ttl: false, digest: true };
 
 /// What a member keeps over a restart in this test: nothing but its epochs.
 struct World {
@@ -31,6 +37,9 @@ struct World {
     sent_to_1: Vec<u8>,
     /// Where logs were cut, and what was said to be committed.
     truncated: Vec<(Zxid, Zxid)>,
+    /// Snapshots that are written as they come, and the digests of those that were installed.
+    incoming: BTreeMap<i64, (MemDisk, SnapshotWriter<MemDisk>)>,
+    installed: Vec<Option<u64>>,
     now: Now,
     conns: u16,
 }
@@ -46,12 +55,19 @@ fn options(me: i64, sids: &[i64], observers: &[i64]) -> EnsembleOptions {
 }
 
 fn member(me: i64, sids: &[i64], observers: &[i64], now: Now) -> Member {
-    let tree =
-        Tree::new(TreeOptions { hash_seed: 3, extended_types: true, emulate_353_ttl: false, digest: true });
+    let tree = Tree::new(TREE);
     let first_session = member::first_session(&tree, u8::try_from(me).unwrap(), now);
     let core = Core::new(tree, CoreOptions::with_defaults(TICK_MS, first_session), now);
     let front = Front::new(common::front_options(), AuthOptions::default(), 1);
     Member::in_ensemble(core, front, options(me, sids, observers), now)
+}
+
+/// Of the tree that a written snapshot makes.
+fn digest_of(disk: &MemDisk, writer: SnapshotWriter<MemDisk>) -> u64 {
+    let (name, _) = writer.finish(None, None).unwrap();
+    let mut history = History::new(TREE);
+    load_snapshot(disk, "/d", &name, &mut history).unwrap();
+    history.into_tree().unwrap().digest()
 }
 
 impl World {
@@ -63,6 +79,8 @@ impl World {
             links: BTreeMap::new(),
             sent_to_1: Vec::new(),
             truncated: Vec::new(),
+            incoming: BTreeMap::new(),
+            installed: Vec::new(),
             now,
             conns: 0,
         }
@@ -128,6 +146,18 @@ impl World {
                 }
             }
             Order::Listen(is_open) => drop(self.listening.insert(sid, is_open)),
+            Order::Receive(Incoming::Begin { zxid }) => {
+                let disk = MemDisk::new();
+                disk.create_dir("/d").unwrap();
+                let options = SnapshotOptions::default();
+                let writer = SnapshotWriter::receive(disk.clone(), "/d", zxid, options).unwrap();
+                self.incoming.insert(sid, (disk, writer));
+            }
+            Order::Receive(Incoming::Bytes(piece)) => {
+                self.incoming.get_mut(&sid).unwrap().1.push(&piece).unwrap();
+                self.member(sid).snapshot_bytes_written(piece, now);
+            }
+            Order::Receive(Incoming::GivenUp) => drop(self.incoming.remove(&sid)),
             Order::Disk(job) => {
                 if let Some(batch) = self.member(sid).take_batch() {
                     self.member(sid).on_persisted(batch.last().unwrap(), now);
@@ -139,7 +169,11 @@ impl World {
                         Done::Truncated { to, tree: None }
                     }
                     DiskJob::Truncate { .. } => panic!("nothing here was applied that has to go"),
-                    DiskJob::Install => Done::Installed,
+                    DiskJob::Install { is_received } => {
+                        let written = self.incoming.remove(&sid).filter(|_| is_received);
+                        self.installed.push(written.map(|(disk, writer)| digest_of(&disk, writer)));
+                        Done::Installed
+                    }
                     DiskJob::ReadLog { link, .. } => Done::LogRead { link, piece: None },
                 };
                 self.member(sid).on_disk(done, now);
@@ -390,6 +424,7 @@ fn a_snapshot_in_place_of_the_log_is_not_followed_by_what_it_holds() {
     assert_eq!(world.now, first, "nobody's session ends meanwhile");
     world.members.insert(1, away);
     world.sent_to_1.clear();
+    world.installed.clear();
     for link in links {
         let now = world.now;
         world.member(1).link_lost(link, now);
@@ -404,6 +439,8 @@ fn a_snapshot_in_place_of_the_log_is_not_followed_by_what_it_holds() {
     let times = world.sent_to_1.windows(path.len()).filter(|bytes| bytes == path).count();
     assert_eq!(times, 1, "it is in the snapshot");
     world.same_trees();
+    let digest = world.members[&1].core().tree().digest();
+    assert_eq!(world.installed, [Some(digest)], "it was written as it came");
 }
 
 /// A leader wrote what no other member heard of, and was replaced.

@@ -274,6 +274,7 @@ impl Driver {
         for report in self.log.reports() {
             self.on_log_report(report?, now);
         }
+        self.snapshots.hear(&mut self.member, &mut self.log, now)?;
         if let Some((links, mut turn)) = self.links(now) {
             links.hear(&mut turn)?;
             links.go_on(&mut turn);
@@ -302,7 +303,7 @@ impl Driver {
         if let Some((links, turn)) = self.links(now) {
             links.lull(&turn);
         }
-        self.snapshots.step(&mut self.member, &mut self.log, !events.is_empty())?;
+        self.snapshots.step(&mut self.member, &mut self.log, !events.is_empty());
         if !events.is_empty() {
             self.memory.worked(now.mono_ms);
         }
@@ -377,6 +378,7 @@ impl Driver {
                 }
                 Order::Close { link } => links.close(link, self.poll.registry()),
                 Order::Listen(open) => links.listen(open),
+                Order::Receive(incoming) => self.snapshots.receive(incoming, &mut self.member, now),
                 Order::Disk(job) => self.on_disk_job(job),
                 Order::Halt(halt) => return Err(halt.into()),
             }
@@ -397,7 +399,7 @@ impl Driver {
                 let pause = self.snapshots.pause(&mut self.member);
                 self.log.truncate(Cut { to, reload, committed }, pause);
             }
-            DiskJob::Install => self.snapshots.install(&mut self.member),
+            DiskJob::Install { is_received } => self.snapshots.install(&mut self.member, is_received),
             DiskJob::ReadLog { .. } => unreachable!("it was seen to above"),
         }
     }

@@ -1,13 +1,16 @@
 //! Snapshots beside serving: the driver walks the tree in small steps, a thread writes what the walk yields.
 //!
-//! A tree that came from a leader is walked and written in the same way, but then the log thread puts it in the place of
-//! the history in the files. While that thread changes files other than the log it writes, this one is still.
+//! What a leader sends is written as it comes, and if transactions come behind it the tree is walked after all. Either way
+//! the log thread then puts it in the place of the history in the files. While that thread changes files other than the
+//! log it writes, this one is still.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use member::Member;
+use member::ensemble::Incoming;
+use member::{Member, Now};
 use proto::{AclList, SessionId, Zxid};
 use store::snapshot::{SnapshotDigest, SnapshotOptions, SnapshotWriter, put_acl, put_session};
 use store::{Dirs, DiskError, SinceSnapshot, SnapshotPolicy, purge};
@@ -118,9 +121,14 @@ enum Work {
         acls: Vec<(i64, AclList)>,
     },
     Nodes(Vec<u8>),
+    /// A leader's snapshot begins to come in.
+    Receive {
+        number: u64,
+        zxid: Zxid,
+    },
+    /// Bytes of it, which are given back.
+    Received(Vec<u8>),
     Finish(End),
-    /// The last nodes and the end, where the thread was behind.
-    Last(Vec<u8>, End),
     /// Whatever is being written is given up.
     GiveUp,
     /// The same, and then nothing is done for a while.
@@ -142,7 +150,12 @@ struct Report {
 }
 
 enum Outcome {
-    Done { bytes: u64, millis: u128 },
+    Done {
+        bytes: u64,
+        millis: u128,
+    },
+    /// These bytes of a leader's snapshot are no longer needed.
+    Taken(Vec<u8>),
     Received(Box<Received>),
     Failed(DiskError),
 }
@@ -155,6 +168,11 @@ enum Task {
         /// Counted up: what is reported of an earlier one is of no interest.
         number: u64,
         purpose: Purpose,
+    },
+    /// A leader's snapshot is written as it comes.
+    Receive {
+        /// Counted with the others.
+        number: u64,
     },
     /// Until [`Snapshots::resume`].
     Rest,
@@ -175,9 +193,11 @@ pub struct Snapshots {
     reports: Receiver<Report>,
     thread: Option<JoinHandle<()>>,
     walk: Option<Walk>,
-    /// Encoded and not handed over: collected, or refused because the thread is behind.
+    /// Encoded and not handed over.
     chunk: Vec<u8>,
-    held: Option<Work>,
+    /// Not handed over because the thread is behind: a chunk of a walk and its end, or what a member lets come of a
+    /// leader's snapshot.
+    held: VecDeque<Work>,
     /// All znodes are handed over, and the end waits for the log.
     end: Option<End>,
     task: Task,
@@ -214,7 +234,7 @@ impl Snapshots {
             thread: Some(thread),
             walk: None,
             chunk: Vec::new(),
-            held: None,
+            held: VecDeque::new(),
             end: None,
             task: Task::Idle,
             begun: 0,
@@ -231,22 +251,27 @@ impl Snapshots {
 
     /// Whether the walk could go on right now.
     pub(super) fn wants_step(&self) -> bool {
-        self.held.is_none() && self.walk.is_some_and(|walk| !walk.walked)
+        self.held.is_empty() && self.walk.is_some_and(|walk| !walk.walked)
     }
 
-    /// One step: begins a snapshot that is due, or walks on. `busy`: others are waiting.
+    /// Takes in what the thread has to tell.
     ///
     /// # Errors
     /// [`LogFailure::Install`]
-    pub(super) fn step(
+    pub(super) fn hear(
         &mut self,
         member: &mut Member,
         log: &mut LogThread,
-        busy: bool,
+        now: Now,
     ) -> Result<(), LogFailure> {
         while let Ok(report) = self.reports.try_recv() {
-            self.on_report(report, member, log)?;
+            self.on_report(report, member, log, now)?;
         }
+        Ok(())
+    }
+
+    /// One step: begins a snapshot that is due, or walks on. `busy`: others are waiting.
+    pub(super) fn step(&mut self, member: &mut Member, log: &mut LogThread, busy: bool) {
         if self.task == Task::Idle && self.plan.policy.is_due(self.since, self.random) {
             self.begin(member, log);
         }
@@ -254,7 +279,6 @@ impl Snapshots {
             self.walk_on(member, if busy { BUSY_STEP_NODES } else { STEP_NODES });
             self.end(member);
         }
-        Ok(())
     }
 
     fn walk_on(&mut self, member: &mut Member, nodes: usize) {
@@ -289,9 +313,13 @@ impl Snapshots {
         self.start_walk(member, Purpose::Start);
     }
 
-    fn start_walk(&mut self, member: &mut Member, purpose: Purpose) {
+    fn next_number(&mut self) -> u64 {
         self.begun += 1;
-        let number = self.begun;
+        self.begun
+    }
+
+    fn start_walk(&mut self, member: &mut Member, purpose: Purpose) {
+        let number = self.next_number();
         self.task = Task::Write { number, purpose };
         let (id, head) = member.core_mut().tree_mut().snapshot_begin();
         tracing::info!(zxid = %head.zxid, "Snapshotting");
@@ -300,17 +328,59 @@ impl Snapshots {
         self.give(Work::Begin { number, purpose, zxid: head.zxid, sessions: head.sessions, acls: head.acls });
     }
 
+    /// A leader's snapshot comes in, or what of it has come.
+    pub(super) fn receive(&mut self, incoming: Incoming, member: &mut Member, now: Now) {
+        match (incoming, self.task) {
+            (Incoming::Begin { .. }, Task::Write { .. }) => {
+                // The snapshot under way is of a tree that may be here for long yet.
+            }
+            (Incoming::Begin { zxid }, Task::Idle | Task::Rest | Task::Receive { .. }) => {
+                let number = self.next_number();
+                self.task = Task::Receive { number };
+                self.held.clear();
+                self.give(Work::Receive { number, zxid });
+            }
+            (Incoming::Bytes(piece), Task::Receive { .. }) => self.give(Work::Received(piece)),
+            (Incoming::Bytes(piece), Task::Idle | Task::Write { .. } | Task::Rest) => {
+                member.snapshot_bytes_written(piece, now);
+            }
+            (Incoming::GivenUp, Task::Receive { .. } | Task::Rest) => {
+                self.held.clear();
+                self.insist(Work::GiveUp);
+                self.task = Task::Idle;
+            }
+            (Incoming::GivenUp, Task::Idle | Task::Write { .. }) => {}
+        }
+    }
+
     /// The tree in memory is another one, which came from a leader. A walk that is under way went over the one before, and
     /// ended with it; until [`Self::install`] nothing of the new one may get among the files of the old.
     pub(super) fn tree_replaced(&mut self) {
+        if let Task::Receive { .. } = self.task {
+            return;
+        }
         self.drop_walk();
         self.insist(Work::GiveUp);
         self.task = Task::Rest;
     }
 
-    /// Writes the tree that came from a leader, and has it put in the place of the history in the files.
-    pub(super) fn install(&mut self, member: &mut Member) {
-        self.start_walk(member, Purpose::Install);
+    /// Writes the tree that came from a leader, unless it is written already, and has it put in the place of the history
+    /// in the files.
+    pub(super) fn install(&mut self, member: &mut Member, is_received: bool) {
+        let purpose = Purpose::Install;
+        match self.task {
+            Task::Receive { number } if is_received => {
+                let tree = member.core().tree();
+                self.task = Task::Write { number, purpose };
+                self.give(Work::Finish(End { zxid: tree.last_zxid(), digest: tree.digest(), purpose }));
+            }
+            Task::Receive { .. } => {
+                self.held.clear();
+                self.insist(Work::GiveUp);
+                self.start_walk(member, purpose);
+            }
+            Task::Idle | Task::Write { .. } | Task::Rest => self.start_walk(member, purpose),
+        }
     }
 
     /// Gives up what is being written; then the thread does nothing as long as the result is there, and afterwards
@@ -334,7 +404,7 @@ impl Snapshots {
 
     fn drop_walk(&mut self) {
         self.walk = None;
-        self.held = None;
+        self.held.clear();
         self.end = None;
         // Znodes of this walk at the front of the next snapshot would make that one worthless.
         self.chunk.clear();
@@ -350,27 +420,30 @@ impl Snapshots {
 
     /// Hands over what was held back. `false`: the thread is still behind.
     fn hand_over(&mut self) -> bool {
-        match self.held.take() {
-            Some(work) => {
-                self.give(work);
-                self.held.is_none()
+        while let Some(work) = self.held.pop_front() {
+            if let Some(work) = self.try_give(work) {
+                self.held.push_front(work);
+                return false;
             }
-            None => true,
         }
+        true
     }
 
-    /// Gives the thread something to write. Behind something held back, it is held back as well: nodes and the end
-    /// come together.
+    /// Gives the thread something to write. Behind something held back, it is held back as well.
     fn give(&mut self, work: Work) {
-        if let (Some(Work::Nodes(nodes)), &Work::Finish(end)) = (&mut self.held, &work) {
-            self.held = Some(Work::Last(std::mem::take(nodes), end));
-            return;
-        }
-        let Some(sender) = &self.work else { return };
-        match sender.try_send(work) {
-            Ok(()) => {}
-            Err(TrySendError::Full(work)) => self.held = Some(work),
-            Err(TrySendError::Disconnected(_)) => tracing::error!("the snapshot thread is gone"),
+        let refused = if self.held.is_empty() { self.try_give(work) } else { Some(work) };
+        self.held.extend(refused);
+    }
+
+    /// What is returned the thread has no room for.
+    fn try_give(&mut self, work: Work) -> Option<Work> {
+        match self.work.as_ref()?.try_send(work) {
+            Ok(()) => None,
+            Err(TrySendError::Full(work)) => Some(work),
+            Err(TrySendError::Disconnected(_)) => {
+                tracing::error!("the snapshot thread is gone");
+                None
+            }
         }
     }
 
@@ -379,13 +452,25 @@ impl Snapshots {
         report: Report,
         member: &mut Member,
         log: &mut LogThread,
+        now: Now,
     ) -> Result<(), LogFailure> {
         let Report { number, outcome } = report;
+        if let Outcome::Taken(piece) = outcome {
+            member.snapshot_bytes_written(piece, now);
+            return Ok(());
+        }
         let purpose = match self.task {
             Task::Write { number: current, purpose } if current == number => purpose,
-            Task::Idle | Task::Write { .. } | Task::Rest => return Ok(()),
+            Task::Receive { number: current } if current == number => {
+                if let Outcome::Failed(error) = outcome {
+                    self.receive_failed(&error, member, now);
+                }
+                return Ok(());
+            }
+            Task::Idle | Task::Write { .. } | Task::Receive { .. } | Task::Rest => return Ok(()),
         };
         match outcome {
+            Outcome::Taken(_) => unreachable!("it was seen to above"),
             Outcome::Done { bytes, millis } => {
                 self.task = Task::Idle;
                 self.since.snapshot_bytes = bytes;
@@ -410,6 +495,17 @@ impl Snapshots {
             }
         }
         Ok(())
+    }
+
+    /// The tree is written when it is here.
+    fn receive_failed(&mut self, error: &DiskError, member: &mut Member, now: Now) {
+        tracing::warn!(%error, "what the leader sends cannot be written as it comes; it is tried once more as a whole");
+        self.task = Task::Rest;
+        for work in std::mem::take(&mut self.held) {
+            if let Work::Received(piece) = work {
+                member.snapshot_bytes_written(piece, now);
+            }
+        }
     }
 
     /// Gives up what is being written and ends the thread.
@@ -510,11 +606,19 @@ impl Writer {
                 self.begin(zxid, &sessions, &acls)
             }
             Work::Nodes(nodes) => self.push(&nodes),
-            Work::Finish(end) => self.finish(end),
-            Work::Last(nodes, end) => {
-                self.push(&nodes)?;
-                self.finish(end)
+            Work::Receive { number, zxid } => {
+                self.number = number;
+                let SnapshotPlan { dirs, options, .. } = &self.plan;
+                let snapshot = SnapshotWriter::receive(self.disk, &dirs.snap, zxid, *options)?;
+                self.current = Some(Current { snapshot, started: Instant::now() });
+                Ok(())
             }
+            Work::Received(piece) => {
+                let pushed = self.push(&piece);
+                self.tell(Outcome::Taken(piece));
+                pushed
+            }
+            Work::Finish(end) => self.finish(end),
             Work::GiveUp => {
                 self.drop_current();
                 Ok(())
@@ -607,74 +711,4 @@ impl Writer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::driver::Loop;
-    use crate::testing::{log_plan, member};
-
-    fn snapshots() -> (Snapshots, LogThread) {
-        let plan = SnapshotPlan {
-            dirs: Dirs::new("/nowhere", "/nowhere"),
-            options: SnapshotOptions::default(),
-            digest: true,
-            last_zxid: true,
-            policy: SnapshotPolicy::default(),
-            retain: 3,
-            purge_every: None,
-        };
-        let handle = Loop::new().unwrap().handle();
-        let log = LogThread::start(log_plan(&plan.dirs), Zxid::ZERO, handle.clone()).unwrap();
-        (Snapshots::start(plan, FileDisk, handle, SinceSnapshot::default(), 1).unwrap(), log)
-    }
-
-    fn failed(number: u64) -> Report {
-        let error = DiskError::NoSpace { path: "/nowhere/snapshot.0".into() };
-        Report { number, outcome: Outcome::Failed(error) }
-    }
-
-    #[test]
-    fn what_a_failed_snapshot_has_walked_is_not_in_the_next_one() {
-        let (mut snapshots, mut log) = snapshots();
-        let mut member = member();
-        let (id, head) = member.core_mut().tree_mut().snapshot_begin();
-        let purpose = Purpose::Start;
-        let end = End { zxid: head.zxid, digest: head.digest, purpose };
-        snapshots.walk = Some(Walk { id, end, walked: false });
-        snapshots.task = Task::Write { number: 7, purpose };
-        member.core_mut().tree_mut().snapshot_step(id, 1, &mut snapshots.chunk);
-        assert!(!snapshots.chunk.is_empty(), "less than a chunk stays here");
-        snapshots.on_report(failed(6), &mut member, &mut log).unwrap();
-        assert!(snapshots.wants_step(), "an earlier one is over");
-        snapshots.on_report(failed(7), &mut member, &mut log).unwrap();
-        assert!(snapshots.chunk.is_empty());
-        assert!(snapshots.task == Task::Idle && !snapshots.wants_step());
-        snapshots.stop(&mut member);
-        log.stop().unwrap();
-    }
-
-    #[test]
-    fn what_a_leader_sent_must_become_durable() {
-        let (mut snapshots, mut log) = snapshots();
-        let mut member = member();
-        snapshots.install(&mut member);
-        assert!(matches!(snapshots.on_report(failed(1), &mut member, &mut log), Err(LogFailure::Install(_))));
-        snapshots.stop(&mut member);
-        log.stop().unwrap();
-    }
-
-    #[test]
-    fn the_thread_is_still_until_it_is_let_go() {
-        let (mut snapshots, log) = snapshots();
-        let mut member = member();
-        let still = snapshots.pause(&mut member);
-        still.wait();
-        assert!(snapshots.task == Task::Rest);
-        drop(still);
-        let still = snapshots.pause(&mut member);
-        still.wait();
-        snapshots.resume(None);
-        drop(still);
-        snapshots.stop(&mut member);
-        log.stop().unwrap();
-    }
-}
+mod tests;

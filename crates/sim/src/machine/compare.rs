@@ -78,6 +78,28 @@ impl Machine {
         }
     }
 
+    /// M2: what was written while it came from a leader makes the tree that it became.
+    pub(super) fn compare_received(&self, tree: &Tree, out: &mut Outside) {
+        if self.is_damaged {
+            return;
+        }
+        let mut history = History::new(self.setup.tree());
+        // Faults that still lie in wait strike the disk itself.
+        let broken = match recover(&self.disk.copy(), &self.dirs, RecoverOptions::default(), &mut history) {
+            Ok(_) => match history.into_tree() {
+                Ok(written) => difference(tree, &written),
+                Err(error) => Some(error.to_string()),
+            },
+            Err(error) => Some(error.to_string()),
+        };
+        out.evidence.hit("snapshot written as it came");
+        if let Some(text) = broken {
+            let sid = self.sid().0;
+            out.evidence
+                .fail(Broken(format!("member {sid} wrote another tree than the leader sent: {text} (M2)")));
+        }
+    }
+
     /// The tree from the oldest snapshot of the history that the member has now; those before another leader's are of
     /// another.
     fn replay_oldest(&self) -> Result<Option<Tree>, String> {

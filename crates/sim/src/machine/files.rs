@@ -51,8 +51,16 @@ pub enum JobKind {
 pub(super) enum Job {
     Write(Arc<Payloads>, Vec<u64>),
     StoreEpoch(EpochFile, Epoch),
-    Truncate { to: Zxid, reload: bool, committed: Zxid },
-    Install(Box<Picture>),
+    Truncate {
+        to: Zxid,
+        reload: bool,
+        committed: Zxid,
+    },
+    /// With `is_received` the file is written but for its end.
+    Install {
+        picture: Box<Picture>,
+        is_received: bool,
+    },
 }
 
 impl Job {
@@ -61,7 +69,7 @@ impl Job {
             Self::Write(..) => JobKind::Write,
             Self::StoreEpoch(..) => JobKind::Epoch,
             Self::Truncate { .. } => JobKind::Truncate,
-            Self::Install(_) => JobKind::Install,
+            Self::Install { .. } => JobKind::Install,
         }
     }
 }
@@ -173,6 +181,9 @@ impl Machine {
                 if !matches!(outcome, Outcome::NotTruncated) {
                     self.note_durable(&job, out);
                 }
+                if let Job::Install { is_received: true, .. } = job {
+                    self.compare_received(process.member.core().tree(), out);
+                }
                 process.on_done(job, outcome, now);
                 self.process = Some(process);
             }
@@ -229,7 +240,7 @@ impl Machine {
                 out.evidence.moved(self.at, sid, last);
                 out.line(format_args!("member {} truncates to {to}", sid.0));
             }
-            Job::Install(picture) => {
+            Job::Install { picture, .. } => {
                 durable.install(picture.zxid);
                 out.evidence.installed(self.at, sid, picture.zxid);
                 out.line(format_args!("member {} installs a snapshot of {}", sid.0, picture.zxid));
@@ -278,6 +289,7 @@ impl Machine {
                     return Ok(Outcome::Done);
                 }
                 process.put_down(disk, dirs, setup);
+                process.give_up_incoming();
                 let truncated = match truncate(disk, dirs, *to, *committed) {
                     Ok(truncated) => truncated,
                     Err(TruncateError::Disk(error)) => return Err(error.to_string()),
@@ -293,13 +305,17 @@ impl Machine {
                 let tree = history.into_tree().map_err(|error| error.to_string())?;
                 Ok(Outcome::Reloaded(Box::new(tree)))
             }
-            Job::Install(picture) => {
+            Job::Install { picture, is_received } => {
                 process.put_down(disk, dirs, setup);
                 if mutant!(NeverInstalled) {
                     process.log = LogWriter::new(disk.clone(), &dirs.log, setup.log(), picture.zxid);
                     return Ok(Outcome::Done);
                 }
-                let writer = write_snapshot(disk, dirs, picture).map_err(|error| error.to_string())?;
+                let incoming = process.incoming.take().filter(|_| *is_received);
+                let writer = match incoming.map_or_else(|| write_snapshot(disk, dirs, picture), Ok) {
+                    Ok(writer) => writer,
+                    Err(error) => return Err(error.to_string()),
+                };
                 writer
                     .install(dirs, digest_of(picture), Some(picture.zxid))
                     .map_err(|error| error.to_string())?;
@@ -399,7 +415,7 @@ impl Machine {
 pub(super) fn half_of(job: &Job) -> Option<Half> {
     match job {
         Job::Truncate { to, .. } => Some(Half::Cut(*to)),
-        Job::Install(picture) => Some(Half::Installed(picture.zxid)),
+        Job::Install { picture, .. } => Some(Half::Installed(picture.zxid)),
         Job::StoreEpoch(file, epoch) => Some(Half::Epoch(*file, *epoch)),
         Job::Write(..) => None,
     }

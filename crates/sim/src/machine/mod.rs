@@ -285,6 +285,7 @@ impl Machine {
             listens: false,
             wake_at_us: u64::MAX,
             writing: None,
+            incoming: None,
             logged_since_snapshot: 0,
             is_live: false,
             shows: Zxid::ZERO,

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use member::ensemble::{DiskJob, Done, Halt, LinkId, Order, Port, Role};
+use member::ensemble::{DiskJob, Done, Halt, Incoming, LinkId, Order, Port, Role};
 use member::{ConnId, Member, Now};
 use mutants::mutant;
 use proto::{Epoch, Zxid};
 use store::log::LogWriter;
 use store::mem::MemDisk;
+use store::snapshot::{SnapshotOptions, SnapshotWriter};
 use store::{Dirs, DirsLock};
 
 use super::Skew;
@@ -59,6 +60,8 @@ pub struct Process {
     pub(super) listens: bool,
     pub(super) wake_at_us: u64,
     pub(super) writing: Option<Writing>,
+    /// A leader's snapshot that is written as it comes.
+    pub(super) incoming: Option<SnapshotWriter<MemDisk>>,
     pub(super) logged_since_snapshot: u64,
     pub(super) is_live: bool,
     pub(super) shows: Zxid,
@@ -111,7 +114,7 @@ impl Process {
             (Job::Truncate { to, .. }, Outcome::NotTruncated) => Done::NotTruncated { to },
             (Job::Truncate { to, .. }, Outcome::Reloaded(tree)) => Done::Truncated { to, tree: Some(tree) },
             (Job::Truncate { to, .. }, _) => Done::Truncated { to, tree: None },
-            (Job::Install(_), _) => Done::Installed,
+            (Job::Install { .. }, _) => Done::Installed,
         };
         self.member.on_disk(done, now);
     }
@@ -167,6 +170,7 @@ impl Process {
                 }
             }
             Order::Listen(is_open) => self.listens = is_open,
+            Order::Receive(incoming) => self.receive(incoming, disk, dirs, now),
             Order::Halt(halt) => return Err(halt),
             Order::Disk(job) => {
                 while self.submit_now(now, out) {}
@@ -178,13 +182,17 @@ impl Process {
                     DiskJob::Truncate { to, reload, committed } => {
                         self.jobs.push_back(Job::Truncate { to, reload, committed });
                     }
-                    DiskJob::Install => {
+                    DiskJob::Install { is_received } => {
+                        let is_received = is_received && self.incoming.is_some();
+                        if !is_received {
+                            self.give_up_incoming();
+                        }
                         // A picture of the tree that was there before ended with it.
                         if let Some(Writing { writer, .. }) = self.writing.take() {
                             writer.abandon();
                         }
-                        let picture = picture(self.member.core_mut().tree_mut());
-                        self.jobs.push_back(Job::Install(Box::new(picture)));
+                        let picture = Box::new(picture(self.member.core_mut().tree_mut()));
+                        self.jobs.push_back(Job::Install { picture, is_received });
                     }
                     DiskJob::ReadLog { link, after, upto } => {
                         out.evidence.hit("log read for a learner");
@@ -195,6 +203,32 @@ impl Process {
             }
         }
         Ok(())
+    }
+
+    /// As the driver does: beside a snapshot of the own tree, or after an error, nothing is written as it comes.
+    fn receive(&mut self, incoming: Incoming, disk: &MemDisk, dirs: &Dirs, now: Now) {
+        match incoming {
+            Incoming::Begin { zxid } => {
+                self.incoming = None;
+                if self.writing.is_none() {
+                    let options = SnapshotOptions::default();
+                    self.incoming = SnapshotWriter::receive(disk.clone(), &dirs.snap, zxid, options).ok();
+                }
+            }
+            Incoming::Bytes(piece) => {
+                if self.incoming.as_mut().is_some_and(|writer| writer.push(&piece).is_err()) {
+                    self.give_up_incoming();
+                }
+                self.member.snapshot_bytes_written(piece, now);
+            }
+            Incoming::GivenUp => self.give_up_incoming(),
+        }
+    }
+
+    pub(super) fn give_up_incoming(&mut self) {
+        if let Some(writer) = self.incoming.take() {
+            writer.abandon();
+        }
     }
 
     fn forget(&mut self, key: Key) {

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use proto::wire::{length_of, put_all, put_bytes};
+use proto::wire::{put_all, put_bytes};
 use proto::{Acl, Buffer, Encode, SessionId, StatPersisted, Zxid};
 
 /// `ZKSN`.
@@ -55,10 +55,9 @@ pub fn put_node(out: &mut Vec<u8>, path: &[u8], data: Buffer<'_>, acl_id: i64, s
     stat.encode(out);
 }
 
-/// Appends header and the number of sessions that follow.
-pub(crate) fn put_start(out: &mut Vec<u8>, sessions: usize) {
+/// Appends what stands before the number of sessions.
+pub(crate) fn put_header(out: &mut Vec<u8>) {
     SNAPSHOT_MAGIC.encode(out);
     crate::entry::FILE_VERSION.encode(out);
     SNAPSHOT_DBID.encode(out);
-    length_of(sessions).encode(out);
 }

@@ -20,6 +20,9 @@ use super::records::{RecordError, Records, SnapshotSink, Taken};
 /// What the stream ends with.
 const SIGNATURE: &[u8; 14] = b"\0\0\0\x0aBenWasHere";
 
+/// How long what stands behind the nodes of a stream is.
+pub const STREAM_END_BYTES: usize = SLASH.len() + SIGNATURE.len();
+
 /// Appends what stands before the nodes: sessions with their timeouts in milliseconds, and the access control lists
 /// with their numbers. Then come the nodes as [`put_node`](super::put_node) makes them, parents first, and
 /// [`put_stream_end`].

@@ -79,6 +79,17 @@ impl<D: Disk> SnapshotWriter<D> {
         options: SnapshotOptions,
         sessions: usize,
     ) -> Result<Self, DiskError> {
+        let mut writer = Self::receive(disk, dir, zxid, options)?;
+        writer.push_small(|out| length_of(sessions).encode(out))?;
+        Ok(writer)
+    }
+
+    /// Starts a snapshot whose records come from a leader's stream: what is pushed are the bytes of that stream, up to
+    /// [`STREAM_END_BYTES`](super::STREAM_END_BYTES) before its end.
+    ///
+    /// # Errors
+    /// As the disk gives them; nothing is left behind.
+    pub fn receive(disk: D, dir: &str, zxid: Zxid, options: SnapshotOptions) -> Result<Self, DiskError> {
         let name = names::snapshot_name(zxid, options.compression);
         let temporary = names::temporary(&disk::join(dir, &name));
         disk::remove_if_there(&disk, &temporary)?;
@@ -99,7 +110,7 @@ impl<D: Disk> SnapshotWriter<D> {
             synced: 0,
             small: Vec::new(),
         };
-        writer.push_small(|out| format::put_start(out, sessions))?;
+        writer.push_small(format::put_header)?;
         Ok(writer)
     }
 

@@ -3,9 +3,11 @@
 use proptest::prelude::*;
 use proto::{Acl, Id, SessionId, StatPersisted, Zxid};
 use store::snapshot::{
-    NodeRecord, Progress, SnapshotSink, StreamDecoder, StreamError, load_snapshot, put_node, put_stream_end,
-    put_stream_start,
+    Compression, NodeRecord, Progress, STREAM_END_BYTES, SnapshotDigest, SnapshotOptions, SnapshotSink,
+    SnapshotWriter, StreamDecoder, StreamError, load_snapshot, put_node, put_stream_end, put_stream_start,
 };
+
+use store::mem::MemDisk;
 
 use crate::common::Seen;
 use crate::golden::hex;
@@ -133,6 +135,28 @@ fn any_snapshot() -> impl Strategy<Value = Seen> {
 }
 
 proptest! {
+    #[test]
+    fn a_stream_becomes_a_file_as_it_comes(
+        snapshot in any_snapshot(),
+        size in 1..200_usize,
+        compression in prop::sample::select(vec![Compression::Plain, Compression::Gzip, Compression::Snappy]),
+    ) {
+        let disk = MemDisk::new();
+        let dirs = crate::common::dirs(&disk);
+        let options = SnapshotOptions { compression };
+        let mut writer = SnapshotWriter::receive(disk.clone(), &dirs.snap, Zxid(7), options).unwrap();
+        let bytes = written(&snapshot);
+        for piece in bytes[..bytes.len() - STREAM_END_BYTES].chunks(size) {
+            writer.push(piece).unwrap();
+        }
+        let digest = SnapshotDigest { zxid: Zxid(7), version: 2, digest: 5 };
+        let (name, _) = writer.finish(Some(digest), Some(Zxid(7))).unwrap();
+        let mut seen = Seen::default();
+        let end = load_snapshot(&disk, &dirs.snap, &name, &mut seen).unwrap();
+        prop_assert_eq!((end.digest, end.last), (Some(digest), Some(Zxid(7))));
+        prop_assert_eq!(seen, snapshot);
+    }
+
     #[test]
     fn what_is_written_is_read_in_any_pieces(
         snapshot in any_snapshot(),

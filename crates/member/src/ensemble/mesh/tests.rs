@@ -441,7 +441,9 @@ fn crossing_calls_end_with_one_line_each() {
                     match order {
                         Order::Dial { link, addresses, .. } => calls.push((sid, link, addresses[0].clone())),
                         Order::Close { link } => calls.push((sid, link, address(0))),
-                        other @ (Order::Listen(_) | Order::Disk(_) | Order::Halt(_)) => panic!("{other:?}"),
+                        other @ (Order::Listen(_) | Order::Receive(_) | Order::Disk(_) | Order::Halt(_)) => {
+                            panic!("{other:?}")
+                        }
                     }
                 }
             }
