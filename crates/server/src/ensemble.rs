@@ -47,6 +47,7 @@ pub(crate) fn options(
         counter_max: Zxid::COUNTER_MAX,
         multi_address: ensemble.multi_address,
         tells_deliveries: false,
+        step_nodes: EnsembleOptions::STEP_NODES,
         packet_bytes_max: config.jute_max_buffer_bytes.saturating_add(ensemble.jute_max_buffer_extra_bytes),
     }
 }

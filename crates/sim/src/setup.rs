@@ -34,6 +34,8 @@ pub struct Setup {
     pub commit_log_count: usize,
     /// The last counter of an epoch.
     pub counter_max: u32,
+    /// Znodes that a leader sends to a learner in one step.
+    pub step_nodes: usize,
     /// Transactions between two snapshots; 0 for none.
     pub snap_count: u64,
     /// In so many of 1000 cases old files are purged behind a snapshot.
@@ -56,6 +58,7 @@ impl Default for Setup {
             sync_limit: 4,
             commit_log_count: 500,
             counter_max: Zxid::COUNTER_MAX,
+            step_nodes: 4096,
             snap_count: 0,
             purge_permille: 0,
             log_bytes: 8192,
@@ -151,6 +154,7 @@ impl Setup {
             commit_log_count: self.commit_log_count,
             counter_max: self.counter_max,
             tells_deliveries: true,
+            step_nodes: self.step_nodes,
             ..EnsembleOptions::with_defaults(self.tick_ms, sid(at), members, self.quorum())
         }
     }

@@ -420,9 +420,10 @@ impl Leader {
         out.push_back(Effect::Synchronize { link, last, is_observer, epoch: self.epoch });
     }
 
-    /// A piece of what a learner lacks has reached it: slow is not silent (R11, ZOOKEEPER-1697).
+    /// Some of what a learner lacks is on its way: slow is not silent (R11, ZOOKEEPER-1697).
     pub(crate) fn on_sync_progress(&mut self, link: LinkId, now_ms: u64) {
-        if let Some(learner) = self.learners.get_mut(&link)
+        let learner = self.learners.get_mut(&link);
+        if let Some(learner) = learner.filter(|learner| learner.progress == Progress::Synchronizing)
             && !mutant!(SlowSnapshotCut)
         {
             learner.deadline_ms = learner.deadline_ms.max(now_ms + self.limits.init_ms);

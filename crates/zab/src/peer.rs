@@ -529,7 +529,7 @@ impl Peer {
         }
     }
 
-    /// A piece of what a learner lacks was sent.
+    /// Bytes were sent to a learner; while it is brought level, it is not silent.
     pub fn on_sync_progress(&mut self, link: LinkId, now_ms: u64) {
         if let Phase::Leading(leader) = &mut self.phase {
             leader.on_sync_progress(link, now_ms);

@@ -17,8 +17,6 @@ use crate::{Member, Now};
 
 /// What may wait to be sent to a learner. One that falls behind further comes back and is brought level.
 const WAITING_BYTES_MAX: usize = 512 << 20;
-/// Znodes that go into a snapshot in one step.
-const STEP_NODES: usize = 4096;
 
 impl Member {
     /// Bytes of a learner.
@@ -269,12 +267,11 @@ impl Member {
     /// All output of a link is sent: the next piece of its stream.
     pub(super) fn go_on_with_stream(&mut self, link: LinkId) {
         let Some(ensemble) = &mut self.ensemble else { return };
-        let now_ms = ensemble.now.mono_ms;
         let Some(entry) = ensemble.links.get_mut(&link) else { return };
         match entry.stream {
             None => return,
             Some(Stream::Picture(walk)) => {
-                if self.core.tree_mut().snapshot_step(walk, STEP_NODES, &mut entry.out) {
+                if self.core.tree_mut().snapshot_step(walk, ensemble.step_nodes, &mut entry.out) {
                     store::snapshot::put_stream_end(&mut entry.out);
                     entry.end_stream(&ensemble.config_text);
                 }
@@ -285,7 +282,6 @@ impl Member {
                 entry.stream = Some(Stream::Log { after, upto, is_begun: false });
             }
         }
-        ensemble.peer.on_sync_progress(link, now_ms);
         ensemble.touch(link);
     }
 

@@ -70,6 +70,7 @@ pub(crate) struct Ensemble {
     tells_deliveries: bool,
     dial_timeout_ms: u64,
     packet_bytes_max: usize,
+    step_nodes: usize,
     /// A snapshot that is coming in.
     receiving: Option<Receiving>,
     /// The same on its way to a file, until that is installed or given up.
@@ -131,6 +132,7 @@ impl Member {
             tells_deliveries: options.tells_deliveries,
             dial_timeout_ms,
             packet_bytes_max: options.packet_bytes_max,
+            step_nodes: options.step_nodes,
             receiving: None,
             saving: None,
             sent: Zxid::ZERO,
@@ -345,11 +347,19 @@ impl Member {
         }
     }
 
+    /// Some output of a link is sent, and there is more.
+    pub fn link_sends(&mut self, link: LinkId, now: Now) {
+        if let Some(ensemble) = &mut self.ensemble {
+            ensemble.peer.on_sync_progress(link, now.mono_ms);
+        }
+    }
+
     /// All output of a link is sent.
     pub fn link_sent(&mut self, link: LinkId, now: Now) {
         let Some(ensemble) = &mut self.ensemble else { return };
         ensemble.now = now;
         if ensemble.links.contains_key(&link) {
+            ensemble.peer.on_sync_progress(link, now.mono_ms);
             self.go_on_with_stream(link);
         } else {
             ensemble.mesh.sent(link, now, &mut ensemble.orders);

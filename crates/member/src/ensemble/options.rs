@@ -66,6 +66,8 @@ pub struct EnsembleOptions {
     pub tells_deliveries: bool,
     /// What one field of a packet may hold: `jute.maxbuffer` and its extra size.
     pub packet_bytes_max: usize,
+    /// Znodes that are put together for a learner in one step, unless they are large; the next come when those are sent.
+    pub step_nodes: usize,
 }
 
 /// How long to listen for better votes. Source: `FastLeaderElection.finalizeWait`.
@@ -82,6 +84,9 @@ const PENDING_MAX: usize = 64;
 const PER_ADDRESS_MAX: usize = 8;
 
 impl EnsembleOptions {
+    /// See `step_nodes`: what else waits meanwhile does not wait long.
+    pub const STEP_NODES: usize = 4096;
+
     /// What Apache's server has if nothing is configured but tickTime and who is where, with the limits of its sample: a member
     /// without history.
     #[must_use]
@@ -108,6 +113,7 @@ impl EnsembleOptions {
             multi_address: false,
             tells_deliveries: false,
             packet_bytes_max: 2 * 0xf_ffff,
+            step_nodes: Self::STEP_NODES,
         }
     }
 

@@ -560,6 +560,9 @@ impl Links {
                     link.sent = shed(out, sent);
                     link.is_full = !done;
                     if !done {
+                        if sent > before {
+                            turn.member.link_sends(id, turn.now);
+                        }
                         return;
                     }
                     turn.member.link_sent(id, turn.now);

@@ -76,6 +76,31 @@ fn what_a_member_acknowledged_is_remembered_when_it_goes() {
 }
 
 #[test]
+fn a_learner_that_takes_what_it_is_sent_is_not_silent() {
+    let quorum = Quorum::Majority([1, 2, 3].map(Sid).into());
+    let mut out = VecDeque::new();
+    let mut leader = start(Epoch(0), Zxid::ZERO, Memory::default());
+    let [two, three] = [LinkId(2), LinkId(3)];
+    bring_level(&mut leader, two, &quorum, &mut out);
+    leader.on_linked(three, 0);
+    leader.on_info(three, &info(3), Epoch(0), false, ITSELF, &quorum, &mut out, 0).expect("it joins");
+    leader.on_ack_epoch(three, Zxid::ZERO, Some(Epoch(0)), &quorum, &mut out, 0).expect("it compares");
+    out.clear();
+    let is_expelled = |out: &VecDeque<Effect>, link| {
+        out.iter().any(|effect| matches!(effect, Effect::Expel { link: whose, .. } if *whose == link))
+    };
+    for now_ms in [900, 1800] {
+        leader.on_sync_progress(two, now_ms);
+        leader.on_sync_progress(three, now_ms);
+        leader.tick(&quorum, &mut out, now_ms).expect("it leads");
+        assert!(!is_expelled(&out, three), "what it lacks is on its way at {now_ms} ms");
+    }
+    assert!(is_expelled(&out, two), "for one that is level, bytes are no answer");
+    let _ = leader.tick(&quorum, &mut out, 2800);
+    assert!(is_expelled(&out, three), "for initLimit nothing was taken");
+}
+
+#[test]
 fn a_leader_that_a_member_cannot_follow_any_more_steps_down_after_a_while() {
     let quorum = Quorum::Majority([1, 2, 3].map(Sid).into());
     let mut out = VecDeque::new();
