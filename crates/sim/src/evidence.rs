@@ -215,7 +215,10 @@ impl Evidence {
 
     /// A member's disk is gone.
     pub fn wiped(&mut self, member: usize, sid: Sid) {
-        let durable = std::mem::take(&mut self.durable[member]);
+        let mut durable = std::mem::take(&mut self.durable[member]);
+        // Only of what nobody has shown yet will anybody ask who had it.
+        let tip = self.tip();
+        durable.entries.retain(|(zxid, _)| *zxid > tip);
         self.lost.push((member, durable));
         self.moved(member, sid, Zxid::ZERO);
         self.see(&Seen::Wiped { sid });

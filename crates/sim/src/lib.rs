@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod evidence;
+pub mod heard;
 pub mod invariants;
 pub mod machine;
 pub mod model;

@@ -155,6 +155,14 @@ fn value_of(data: Option<&[u8]>) -> Value {
     data.and_then(|data| data.try_into().ok()).map_or(0, u64::from_be_bytes)
 }
 
+/// Whether it failed. A multi is done as a whole or not at all: with an error in it, it changes nothing.
+fn changes_nothing(txn: &Txn<'_>) -> bool {
+    if let Txn::Multi(subs) = txn {
+        return subs.iter().any(|sub| matches!(Txn::decode_sub(sub), Ok(Txn::Error(_))));
+    }
+    matches!(txn, Txn::Error(_))
+}
+
 fn broken<T>(text: String) -> Result<T, Broken> {
     Err(Broken(text))
 }
@@ -241,9 +249,14 @@ impl Model {
             self.check_asked(zxid, header.session, header.cxid, &entry.txn)?;
         }
         let is_open = self.sessions.get(&header.session).is_some_and(|(_, closed)| closed.is_none());
-        let opens = header.kind == TxnKind::CreateSession.number();
-        if is_asked && error.is_none() && !is_open && !opens {
-            return broken(format!("{zxid} is of session {}, which is not open (C9)", header.session));
+        // A session may be closed twice, by two processes that use it.
+        let of_sessions = [TxnKind::CreateSession, TxnKind::CloseSession].map(TxnKind::number);
+        let is_idle = of_sessions.contains(&header.kind) || changes_nothing(&entry.txn);
+        if is_asked && !is_open && !is_idle {
+            return broken(format!(
+                "{zxid} is of session {}, which is not open, and does {:?} (C9)",
+                header.session, entry.txn
+            ));
         }
         self.carry_out(zxid, header.session, header.cxid, &entry.txn)
     }
@@ -351,13 +364,11 @@ impl Model {
                 self.changed(zxid, EventKind::DataChanged, path, reader);
             }
             Txn::Multi(subs) => {
-                let subs: Vec<Txn<'_>> = subs.iter().filter_map(|sub| Txn::decode_sub(sub).ok()).collect();
-                // All or none: with an error in it, it changes nothing.
-                if subs.iter().any(|sub| matches!(sub, Txn::Error(_))) {
+                if changes_nothing(txn) {
                     return Ok(());
                 }
-                for sub in &subs {
-                    self.carry_out(zxid, session, cxid, sub)?;
+                for sub in subs.iter().filter_map(|sub| Txn::decode_sub(sub).ok()) {
+                    self.carry_out(zxid, session, cxid, &sub)?;
                 }
             }
             Txn::Error(_)

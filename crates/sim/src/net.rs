@@ -111,7 +111,18 @@ pub struct Net {
     blocked: BTreeSet<Way>,
     /// What a way takes more than others.
     longer_us: BTreeMap<Way, u64>,
+    /// Ways that are thin by nature.
+    thin: BTreeMap<Way, Thin>,
     rng: Rng,
+}
+
+/// How little fits on a way, and how long it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Thin {
+    /// What fits between sender and reader.
+    pub window_bytes: usize,
+    /// What it takes more than others.
+    pub longer_us: u64,
 }
 
 /// A direction between two hosts, for one kind of connection.
@@ -144,8 +155,19 @@ impl Net {
             next: 1,
             blocked: BTreeSet::new(),
             longer_us: BTreeMap::new(),
+            thin: BTreeMap::new(),
             rng,
         }
+    }
+
+    /// A way is thin from now on, whatever heals.
+    pub fn make_thin(&mut self, way: Way, thin: Thin) {
+        self.thin.insert(way, thin);
+    }
+
+    fn window_bytes(&self, way: &Way) -> usize {
+        let thin = self.thin.get(way).map_or(usize::MAX, |thin| thin.window_bytes);
+        self.options.window_bytes.min(thin)
     }
 
     /// A way takes so much longer from now on; 0 makes it as any other.
@@ -243,7 +265,9 @@ impl Net {
 
     fn launch(&mut self, key: Key, from: Side, piece: Piece, now_us: u64) -> Option<u64> {
         let way = self.conns.get(&key)?.way(from);
-        let delay_us = self.delay_us() + self.longer_us.get(&way).copied().unwrap_or(0);
+        let delay_us = self.delay_us()
+            + self.longer_us.get(&way).copied().unwrap_or(0)
+            + self.thin.get(&way).map_or(0, |thin| thin.longer_us);
         let blocked = self.blocked.contains(&way);
         let conn = self.conns.get_mut(&key)?;
         let pipe = &mut conn.pipes[at(from)];
@@ -258,7 +282,8 @@ impl Net {
 
     /// How many more bytes this end may send; 0 makes the other end tell when there is room again.
     pub fn room(&mut self, key: Key, from: Side) -> usize {
-        let window = self.options.window_bytes;
+        let Some(way) = self.conns.get(&key).map(|conn| conn.way(from)) else { return usize::MAX };
+        let window = self.window_bytes(&way);
         let Some(conn) = self.conns.get_mut(&key) else { return usize::MAX };
         let pipe = &mut conn.pipes[at(from)];
         let room = window.saturating_sub(pipe.unread);
@@ -358,7 +383,8 @@ impl Net {
 
     /// Whether the other end waits for room, and has some now. Told once.
     pub fn takes_room(&mut self, key: Key, reader: Side) -> bool {
-        let window = self.options.window_bytes;
+        let Some(way) = self.conns.get(&key).map(|conn| conn.way(reader.other())) else { return false };
+        let window = self.window_bytes(&way);
         let Some(conn) = self.conns.get_mut(&key) else { return false };
         let is_there = conn.open[at(reader.other())];
         let pipe = &mut conn.pipes[at(reader.other())];

@@ -122,6 +122,19 @@ pub enum Event {
     Fault,
 }
 
+/// A moment at which much can go wrong.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Moment {
+    /// A role begins.
+    Role,
+    /// A leader begins to send its tree.
+    Sent,
+    /// A learner has a leader's tree, and not yet on its disk.
+    Received,
+    /// It has.
+    Installed,
+}
+
 struct Due {
     at_us: u64,
     number: u64,
@@ -167,8 +180,8 @@ pub struct Outside {
     pub snap_count: u64,
     /// How often a role began.
     pub changes: u64,
-    /// Which machine began the last one.
-    pub changed: usize,
+    /// What just happened to which machine, for a fault that waits for it.
+    pub moment: Option<(Moment, usize)>,
     /// How many events there were.
     pub events: u64,
     /// Which machines are dark, which do not even refuse.
@@ -200,7 +213,7 @@ impl Outside {
             lulls: false,
             snap_count: 0,
             changes: 0,
-            changed: 0,
+            moment: None,
             events: 0,
             dark: vec![false; members],
             holds: Vec::new(),

@@ -16,7 +16,7 @@ use proto::{
 };
 
 use crate::invariants::{Broken, Seen};
-use crate::model::{Value, Watched};
+use crate::model::{Value, Watched, Write};
 use crate::net::{Class, Host, Key, Side};
 use crate::outside::{Caller, Event, Outside};
 use crate::rng::Rng;
@@ -49,6 +49,8 @@ pub struct Habits {
     pub writes_permille: u64,
     /// In so many of 1000 cases it closes its session and begins another.
     pub closes_permille: u64,
+    /// In so many of 1000 cases another process goes on with its session, at another member, before the old one closes it.
+    pub hands_over_permille: u64,
     /// Large znodes that it sees to: with them, a snapshot takes a while to be sent.
     pub large: usize,
 }
@@ -60,6 +62,14 @@ struct Pending {
     /// Answered to anybody before this was asked.
     floor: Zxid,
     sent_us: u64,
+}
+
+/// The connection of a process that gave its session to another one, and is going to close it.
+#[derive(Clone, Copy, Debug)]
+struct Old {
+    key: Key,
+    session: SessionId,
+    xid: i32,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -86,6 +96,9 @@ pub struct Client {
     habits: Habits,
     rng: Rng,
     state: State,
+    old: Option<Old>,
+    /// Requests that it makes without a pause.
+    haste: u8,
     attempt: u64,
     /// Its session, once it was answered.
     pub session: SessionId,
@@ -129,6 +142,8 @@ impl Client {
             habits,
             rng,
             state: State::Apart,
+            old: None,
+            haste: 0,
             attempt: 0,
             session: SessionId::NONE,
             password: [0; 16],
@@ -199,6 +214,7 @@ impl Client {
     /// It has something to do.
     pub fn wake(&mut self, out: &mut Outside) {
         let now_us = out.now_us;
+        self.see_to_old(out);
         match self.state {
             State::Apart => {
                 self.state = State::Calling;
@@ -215,8 +231,13 @@ impl Client {
             self.leave(out);
         } else if let State::Open(key) = self.state {
             if now_us >= self.ask_at_us && self.pending.len() < self.habits.depth && !self.is_closing {
-                self.ask(key, out);
-                let pause_us = self.habits.pause_us;
+                if self.old.is_none() && !self.is_quiet && self.rng.chance(self.habits.hands_over_permille) {
+                    self.hand_over(key, out);
+                } else {
+                    self.ask(key, out);
+                }
+                let pause_us = if self.haste > 0 { 4000 } else { self.habits.pause_us };
+                self.haste = self.haste.saturating_sub(1);
                 let pause_us = self.rng.range(pause_us / 4, pause_us * 2);
                 self.ask_at_us = now_us + if self.fresh > 0 { 0 } else { pause_us };
             } else if now_us >= self.sent_us + self.timeout_us / 3 && self.ping_sent_us.is_none() {
@@ -244,6 +265,25 @@ impl Client {
             }
         }
         out.at(at_us.max(out.now_us + 100), Event::Client { client: self.at });
+    }
+
+    /// Another process goes on with the session elsewhere.
+    fn hand_over(&mut self, key: Key, out: &mut Outside) {
+        out.evidence.hit("session handed over");
+        self.old = Some(Old { key, session: self.session, xid: self.next_xid });
+        self.next_xid += 1;
+        self.lose();
+    }
+
+    /// The process that gave its session away closes it while the other one uses it, or just ends.
+    fn see_to_old(&mut self, out: &mut Outside) {
+        let is_time = self.is_quiet || (self.is_open() && self.haste > 0 && self.rng.chance(150));
+        let Some(Old { key, session, xid }) = self.old.take_if(|_| is_time) else { return };
+        if !self.is_quiet {
+            out.evidence.model.ask(session, xid, Write::Close);
+            self.send_header(key, xid, OpCode::CloseSession, |_| {}, out);
+        }
+        out.close(key, Side::Caller);
     }
 
     /// Leaves its member for another one. What became of its requests it will never know.
@@ -306,6 +346,15 @@ impl Client {
 
     /// Something arrived.
     pub fn on_readable(&mut self, key: Key, out: &mut Outside) {
+        if self.old.is_some_and(|old| old.key == key) {
+            // Nobody reads what comes there.
+            while !out.read(key, Side::Caller).is_empty() {}
+            if out.net.peek(key, Side::Caller) == (0, true) {
+                self.old = None;
+                out.close(key, Side::Caller);
+            }
+            return;
+        }
         if self.key() != Some(key) {
             return;
         }
@@ -409,6 +458,7 @@ impl Client {
         }
         self.ask_at_us = out.now_us;
         self.fresh = if self.rng.chance(300) { 2 } else { 0 };
+        self.haste = if self.old.is_some() { 20 } else { 0 };
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod acknowledged;
 mod committed;
 mod completeness;
 mod durability;
+mod election;
 mod epochs;
 mod integrity;
 mod leadership;
@@ -28,6 +29,15 @@ pub struct Broken(pub String);
 /// What happened, as evidence.
 #[derive(Clone, Copy, Debug)]
 pub enum Seen {
+    /// A member ends an election.
+    Decided {
+        /// Who.
+        sid: Sid,
+        /// Whom it takes for the leader.
+        leader: Sid,
+        /// Whether a quorum, with itself, was heard to vote for that one.
+        is_backed: bool,
+    },
     /// A leader says that a quorum has its history.
     Established {
         /// Who.
@@ -171,6 +181,7 @@ pub trait Invariant {
 #[must_use]
 pub fn all() -> Vec<Box<dyn Invariant>> {
     vec![
+        Box::new(election::QuorumVotes),
         Box::<leadership::Leadership>::default(),
         Box::new(completeness::LeaderCompleteness),
         Box::<integrity::Integrity>::default(),

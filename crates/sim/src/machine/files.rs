@@ -21,7 +21,7 @@ use tree::{Tree, WalkId};
 use super::Machine;
 use super::process::Process;
 use crate::invariants::{Broken, Seen};
-use crate::outside::{Event, Outside};
+use crate::outside::{Event, Moment, Outside};
 
 /// Work that was under way when the process ended: either outcome is right.
 #[derive(Clone, Copy, Debug)]
@@ -243,6 +243,7 @@ impl Machine {
             Job::Install { picture, .. } => {
                 durable.install(picture.zxid);
                 out.evidence.installed(self.at, sid, picture.zxid);
+                out.moment = Some((Moment::Installed, self.at));
                 out.line(format_args!("member {} installs a snapshot of {}", sid.0, picture.zxid));
             }
         }

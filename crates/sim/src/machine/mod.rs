@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use member::ensemble::{EpochFile, Halt, LinkId, Observation, Port, Role};
+use member::ensemble::{EpochFile, Halt, LinkId, Observation, Plan, Port, Role};
 use member::history::History;
 use member::{Core, Front, Member, Now};
 use mutants::mutant;
@@ -22,9 +22,10 @@ use store::log::LogWriter;
 use store::mem::{Fault, MemDisk};
 use store::{Dirs, RecoverOptions, SESSIONS_NAME, claim_session_ids, recover};
 
+use crate::heard::Heard;
 use crate::invariants::{Broken, Seen};
 use crate::net::{Class, Host, Key, Side};
-use crate::outside::{Event, Outside};
+use crate::outside::{Event, Moment, Outside};
 use crate::rng::Rng;
 use crate::setup::Setup;
 use crate::wire::{Accent, Tap};
@@ -286,6 +287,7 @@ impl Machine {
             wake_at_us: u64::MAX,
             writing: None,
             incoming: None,
+            heard: Heard::default(),
             logged_since_snapshot: 0,
             is_live: false,
             shows: Zxid::ZERO,
@@ -712,7 +714,14 @@ impl Machine {
                     let whom = leader.map_or(0, |leader| leader.0);
                     out.line(format_args!("member {} begins {role:?} {whom}", sid.0));
                     out.changes += 1;
-                    out.changed = at;
+                    out.moment = Some((Moment::Role, at));
+                    if let Some(leader) = leader {
+                        let heard = &process.heard;
+                        let votes = |voter: Sid| voter == sid || heard.votes_for(voter, leader);
+                        let is_backed = self.setup.quorum().is_met(&votes);
+                        out.evidence.see(&Seen::Decided { sid, leader, is_backed });
+                        process.heard.decided();
+                    }
                 }
                 Observation::TreeDiffers { zxid } => {
                     out.evidence.fail(Broken(format!("the tree of member {} differs at {zxid} (M1)", sid.0)));
@@ -722,12 +731,21 @@ impl Machine {
                     out.evidence.hit("lost history is noticed");
                     out.evidence.said_to_have_gone_back(whose);
                 }
+                Observation::Synchronizing { link, plan, .. } => {
+                    if plan == Plan::Snap {
+                        let hosts = process.links.get(&link).and_then(|(key, _)| out.net.hosts(*key));
+                        out.moment = hosts.map(|(learner, _)| (Moment::Sent, learner));
+                    }
+                    out.line(format_args!("member {}: {observation:?}", sid.0));
+                }
+                Observation::SnapshotReceived { .. } => {
+                    out.moment = Some((Moment::Received, at));
+                    out.line(format_args!("member {}: {observation:?}", sid.0));
+                }
                 Observation::Serving { .. }
                 | Observation::Resigned(_)
                 | Observation::LeaderLost { .. }
-                | Observation::Synchronizing { .. }
-                | Observation::Expelled { .. }
-                | Observation::SnapshotReceived { .. } => {
+                | Observation::Expelled { .. } => {
                     out.line(format_args!("member {}: {observation:?}", sid.0));
                 }
             }

@@ -13,9 +13,10 @@ use store::{Dirs, DirsLock};
 
 use super::Skew;
 use super::files::{Job, Outcome, Writing, picture, read_log};
+use crate::heard::Heard;
 use crate::net::{Class, Key, Side};
 use crate::outside::{Event, Outside, What};
-use crate::setup::Setup;
+use crate::setup::{Setup, sid};
 use crate::wire::{Accent, Tap};
 
 /// A notification with its length that says nothing: of a release that is not known.
@@ -62,6 +63,8 @@ pub struct Process {
     pub(super) writing: Option<Writing>,
     /// A leader's snapshot that is written as it comes.
     pub(super) incoming: Option<SnapshotWriter<MemDisk>>,
+    /// What others said on the election port.
+    pub(super) heard: Heard,
     pub(super) logged_since_snapshot: u64,
     pub(super) is_live: bool,
     pub(super) shows: Zxid,
@@ -236,6 +239,7 @@ impl Process {
         self.frames.remove(&key);
         self.taps.remove(&key);
         self.accents.remove(&key);
+        self.heard.forget(key);
     }
 
     /// Hands over what is to be sent, as far as it fits.
@@ -264,12 +268,15 @@ impl Process {
             if !sent.is_empty() {
                 out.send(key, side, sent);
             }
-            if !all {
-                // Whoever asks for room and finds none is told when there is some.
-                out.net.room(key, side);
-                return;
-            }
             let now = skew.now(out.now_us);
+            if !all {
+                self.member.link_sends(link, now);
+                // Whoever asks for room and finds none is told when there is some.
+                if out.net.room(key, side) == 0 {
+                    return;
+                }
+                continue;
+            }
             self.member.link_sent(link, now);
         }
     }
@@ -349,6 +356,12 @@ impl Process {
                     self.member.link_lost(link, now);
                 }
                 return;
+            }
+            if out.net.class(key) == Some(Class::Election)
+                && let Some((caller, called)) = out.net.hosts(key)
+            {
+                let (from, greets) = if side == Side::Called { (caller, true) } else { (called, false) };
+                self.heard.hear(key, sid(from), greets, &piece);
             }
             self.member.link_receive(link, &piece, now);
         }

@@ -8,7 +8,14 @@ use sim::world::World;
 const SECOND: u64 = 1_000_000;
 
 fn habits() -> Habits {
-    Habits { pause_us: 60_000, depth: 3, writes_permille: 500, closes_permille: 5, large: 0 }
+    Habits {
+        pause_us: 60_000,
+        depth: 3,
+        writes_permille: 500,
+        closes_permille: 5,
+        hands_over_permille: 0,
+        large: 0,
+    }
 }
 
 fn run(seed: u64, prints: bool) -> u64 {
