@@ -37,21 +37,6 @@ std::thread_local! {
     static ON: Cell<Option<Mutant>> = const { Cell::new(None) };
 }
 
-impl Mutant {
-    /// Whether hundreds of seeds may pass before it shows, if it does.
-    #[must_use]
-    pub fn is_rare(self) -> bool {
-        matches!(
-            self,
-            Self::VoteChangesLate
-                | Self::HoleInRecent
-                | Self::SnapshotTrusted
-                | Self::SlowSnapshotCut
-                | Self::CreateAfterClose
-        )
-    }
-}
-
 /// Whether this mistake is switched on in this thread.
 #[must_use]
 pub fn is_on(mutant: Mutant) -> bool {
@@ -99,11 +84,11 @@ mutants! {
     ZeroIsBound = "4352",
     /// A learner whose last transaction is not in the leader's history keeps it, and is sent what follows.
     TailSurvives = "2832, 1154",
-    /// Behind a snapshot, the recent transactions seem to hold what they do not.
+    /// What a learner is brought level with is not among the recent transactions, which seem to hold it.
     HoleInRecent = "4925",
     /// A truncation leaves what was not delivered in memory.
     UncommittedKept = "2845",
-    /// A leader's snapshot that was not saved is taken for the files' tree by the next role.
+    /// A leader's snapshot that was not saved is taken for the history by the next role.
     SnapshotTrusted = "3642",
     /// The next role begins before the log is still, and claims what is in memory.
     RejoinsFromMemory = "4882",

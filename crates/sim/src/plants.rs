@@ -15,8 +15,6 @@ use crate::swarm::{self, Order};
 pub struct Search {
     /// The name of one of them; all, if there is none.
     pub name: Option<String>,
-    /// Those that show in a few hundred seeds only.
-    pub common: bool,
     /// In which seeds.
     pub seeds: Range<u64>,
     /// See [`Order`].
@@ -41,8 +39,7 @@ impl Search {
     /// Says of each mistake in which seed it was found, and by what. Whether all were.
     #[must_use]
     pub fn run(&self) -> bool {
-        let mut all = named(self.name.as_deref());
-        all.retain(|mutant| !self.common || !mutant.is_rare());
+        let all = named(self.name.as_deref());
         let (next, found) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..self.threads {

@@ -212,6 +212,14 @@ impl History {
         self.forming_delivered = 0;
     }
 
+    /// What was delivered behind `after` is not kept, though it counts as held (ZOOKEEPER-4925).
+    pub(super) fn leave_hole(&mut self, after: Zxid) {
+        while let Some(batch) = self.kept.pop_back_if(|batch| batch.entry(0).0 > after) {
+            self.kept_entries -= batch.len();
+            self.kept_bytes -= batch.size_bytes();
+        }
+    }
+
     /// Drops everything that is not delivered. The log's copy is cut by the caller.
     pub(super) fn drop_undelivered(&mut self) {
         while let Some(mut flight) = self.flights.pop_front() {

@@ -565,6 +565,11 @@ impl Core {
         self.history.release(self.tree.last_zxid());
     }
 
+    /// The mistake of [`mutants::Mutant::HoleInRecent`].
+    pub(crate) fn leave_hole(&mut self, after: Zxid) {
+        self.history.leave_hole(after);
+    }
+
     /// Who waits for a transaction that another member decided.
     pub(crate) fn opened(&mut self, session: SessionId) -> Option<Origin> {
         match &mut self.duty {

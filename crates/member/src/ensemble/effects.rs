@@ -170,7 +170,11 @@ impl Member {
 
     /// UPTODATE: clients may come.
     fn serve(&mut self, committed: Zxid, now: Now) {
+        let shown = self.core.tree().last_zxid();
         self.deliver_up_to(committed, now);
+        if mutant!(HoleInRecent) {
+            self.core.leave_hole(shown);
+        }
         if !self.ensemble.as_ref().is_some_and(|ensemble| ensemble.peer.learns()) {
             // The tree turned out to differ.
             return;
@@ -211,6 +215,12 @@ impl Member {
     /// Looks for a leader as soon as everything this member has is on disk. Whether it does now.
     pub(super) fn drain(&mut self, now: Now) -> bool {
         let Some(ensemble) = &mut self.ensemble else { return false };
+        if mutant!(SnapshotTrusted) && ensemble.is_draining && self.core.is_held_back() {
+            // What is in memory is taken for the history.
+            let last = self.core.tree().last_zxid();
+            self.core.release();
+            (ensemble.logged, ensemble.taken) = (last, last);
+        }
         let is_still = (ensemble.jobs == 0 && self.core.formed() == 0 && ensemble.logged >= ensemble.taken)
             || (mutant!(RejoinsFromMemory) && !ensemble.is_tree_unsaved);
         if !ensemble.is_draining || !is_still {

@@ -12,8 +12,7 @@ const USAGE: &str = "\
 sim [--seeds N] [--from S] [--seconds T] [--chaos C] [--threads K]   runs seeds S.. until N are done or T seconds have gone by
 sim --seed S [--trace] [--chaos C]                                   runs one seed; with --trace one line per state change
 sim --script FILE                                                    runs a scenario and prints what is seen
-sim --plants [--seeds N] [--chaos C] [--plant NAME] [--common]       makes each mistake of `mutants` (or one, or all but the rare) and looks
-                                                                     for it in N seeds
+sim --plants [--seeds N] [--chaos C] [--plant NAME]       makes each mistake of `mutants` (or one) and looks for it in N seeds
 sim --seed S --plant NAME [--trace]                                  runs one seed with a mistake
 ";
 
@@ -28,7 +27,6 @@ struct Words {
     plants: bool,
     /// Which one, or all.
     plant: Option<String>,
-    common: bool,
 }
 
 fn words() -> Result<Words, String> {
@@ -42,17 +40,15 @@ fn words() -> Result<Words, String> {
         trace: false,
         plants: false,
         plant: None,
-        common: false,
     };
     let mut rest = std::env::args().skip(1);
     while let Some(word) = rest.next() {
         match word.as_str() {
             "--trace" => words.trace = true,
             "--plants" => words.plants = true,
-            "--common" => words.common = true,
             _ => {}
         }
-        if matches!(word.as_str(), "--trace" | "--plants" | "--common") {
+        if matches!(word.as_str(), "--trace" | "--plants") {
             continue;
         }
         let value = rest.next();
@@ -144,8 +140,8 @@ fn main() -> ExitCode {
 fn search(words: &Words) -> bool {
     std::panic::set_hook(Box::new(|_| {}));
     let seeds = words.from..words.from + words.seeds.unwrap_or(10_000);
-    let (chaos_s, threads, common) = (words.chaos_s.unwrap_or(120), words.threads, words.common);
-    sim::plants::Search { name: words.plant.clone(), common, seeds, chaos_s, threads }.run()
+    let (chaos_s, threads) = (words.chaos_s.unwrap_or(120), words.threads);
+    sim::plants::Search { name: words.plant.clone(), seeds, chaos_s, threads }.run()
 }
 
 #[cfg(mutants)]
