@@ -13,8 +13,11 @@ const PATIENCE: u32 = 11;
 /// So much may lie free; less is soon needed again.
 const FREE_BYTES_MAX: u64 = 16 << 20;
 
+/// The longest time from one count of what is in use to the next.
+const AGAIN_MS_MAX: u64 = 600_000;
+
 /// Looks after the memory of this process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Keeper {
     /// When to look; `None` while nothing happens.
     look_at_ms: Option<u64>,
@@ -22,12 +25,22 @@ pub(crate) struct Keeper {
     put_off: u32,
     /// What was resident when it was last counted what of it is in use, or less, if it was less since.
     settled_bytes: u64,
+    /// When that is counted again although little has come, and how long after the last time that is.
+    again_at_ms: u64,
+    again_ms: u64,
+}
+
+impl Default for Keeper {
+    fn default() -> Self {
+        Self { look_at_ms: None, put_off: 0, settled_bytes: 0, again_at_ms: 0, again_ms: PAUSE_MS }
+    }
 }
 
 impl Keeper {
     /// Something happened.
     pub(crate) fn worked(&mut self, now_ms: u64) {
-        self.look_at_ms.get_or_insert(now_ms.saturating_add(PAUSE_MS));
+        let at_ms = now_ms.saturating_add(PAUSE_MS);
+        self.look_at_ms = Some(self.look_at_ms.map_or(at_ms, |look_at_ms| look_at_ms.min(at_ms)));
     }
 
     /// When to call [`Keeper::tick`], in the loop's milliseconds.
@@ -38,7 +51,7 @@ impl Keeper {
     /// Gives back what is free, if it is time to look and worth it.
     ///
     /// Counting what is in use walks all that is free, as giving back does: a million znodes of which a fifth went leave holes for
-    /// 30 ms of either. So neither is done where little has come since the last time, nor as long as there is other work.
+    /// 30 ms of either. So neither is done as long as there is other work, nor often where little has come since the last time.
     pub(crate) fn tick(&mut self, now_ms: u64, is_idle: bool) {
         if now_ms < self.deadline_ms() {
             return;
@@ -52,13 +65,26 @@ impl Keeper {
         self.look_at_ms = None;
         let Some(resident_bytes) = allocator::resident_bytes() else { return };
         self.settled_bytes = self.settled_bytes.min(resident_bytes);
-        if resident_bytes - self.settled_bytes <= FREE_BYTES_MAX.max(self.settled_bytes / 4) {
-            return;
+        let has_grown = resident_bytes - self.settled_bytes > FREE_BYTES_MAX.max(self.settled_bytes / 4);
+        if has_grown || now_ms >= self.again_at_ms {
+            self.settle(resident_bytes, now_ms);
         }
-        if resident_bytes.saturating_sub(allocator::used_bytes()) > FREE_BYTES_MAX {
+        // What was in use when it was counted may have been freed since.
+        if self.settled_bytes > FREE_BYTES_MAX {
+            self.look_at_ms = Some(self.again_at_ms);
+        }
+    }
+
+    fn settle(&mut self, resident_bytes: u64, now_ms: u64) {
+        if resident_bytes > FREE_BYTES_MAX
+            && resident_bytes.saturating_sub(allocator::used_bytes()) > FREE_BYTES_MAX
+        {
             allocator::give_back();
         }
         self.settled_bytes = allocator::resident_bytes().unwrap_or(resident_bytes);
+        let has_returned = resident_bytes.saturating_sub(self.settled_bytes) > FREE_BYTES_MAX / 2;
+        self.again_ms = if has_returned { PAUSE_MS } else { (2 * self.again_ms).min(AGAIN_MS_MAX) };
+        self.again_at_ms = now_ms.saturating_add(self.again_ms);
         tracing::debug!(resident_bytes, settled_bytes = self.settled_bytes, "memory was looked after");
     }
 }
@@ -136,13 +162,6 @@ mod tests {
         let mut keeper = Keeper::default();
         let mut all: Vec<Vec<u8>> = (0..1024).map(|_| vec![1; PIECE_BYTES]).collect();
         assert!(allocator::used_bytes() >= 64 << 20);
-        let mut number = 0;
-        all.retain(|_| {
-            number += 1;
-            number % 100 == 0
-        });
-        let left_free = free_bytes();
-        assert!(left_free >= 48 << 20, "{left_free} bytes lie free");
         keeper.worked(7);
         assert_eq!(keeper.deadline_ms(), 7 + PAUSE_MS);
         keeper.worked(8);
@@ -152,8 +171,19 @@ mod tests {
             keeper.tick(7 + times * PAUSE_MS, false);
             assert_eq!(keeper.deadline_ms(), 7 + (times + 1) * PAUSE_MS, "there is other work");
         }
-        keeper.tick(keeper.deadline_ms(), false);
-        assert_eq!(keeper.deadline_ms(), u64::MAX, "it has waited for long enough");
+        let looked_at_ms = keeper.deadline_ms();
+        keeper.tick(looked_at_ms, false);
+        assert_eq!(keeper.deadline_ms(), looked_at_ms + 2 * PAUSE_MS, "it has waited for long enough");
+        let mut number = 0;
+        all.retain(|_| {
+            number += 1;
+            number % 100 == 0
+        });
+        let left_free = free_bytes();
+        assert!(left_free >= 48 << 20, "{left_free} bytes lie free");
+        keeper.tick(looked_at_ms + PAUSE_MS, true);
+        assert!(free_bytes() > left_free - (16 << 20), "it is not counted so soon again");
+        keeper.tick(keeper.deadline_ms(), true);
         let after = free_bytes();
         assert!(after <= left_free - (40 << 20), "{after}, of {left_free} bytes that lay free");
         assert!(all.iter().all(|piece| piece.iter().all(|byte| *byte == 1)));
