@@ -200,11 +200,12 @@ impl MemDisk {
     #[must_use]
     pub fn copy(&self) -> Self {
         let state = self.state.borrow();
-        let inodes = state
-            .inodes
-            .iter()
-            .map(|inode| Inode { now: inode.now.clone(), durable: inode.now.clone(), pending: Vec::new() })
-            .collect();
+        // What was removed keeps its place and takes no room.
+        let mut inodes: Vec<Inode> = state.inodes.iter().map(|_| Inode::default()).collect();
+        for &named in state.names.values() {
+            let now = &state.inodes[named].now;
+            inodes[named] = Inode { now: now.clone(), durable: now.clone(), pending: Vec::new() };
+        }
         let copy = State {
             inodes,
             names: state.names.clone(),

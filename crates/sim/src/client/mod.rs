@@ -119,6 +119,8 @@ pub struct Client {
     heard_us: u64,
     sent_us: u64,
     ask_at_us: u64,
+    /// When it is to be woken.
+    wakes_at_us: u64,
     /// It has come back and wants to see the newest first: so many requests of that kind are left.
     fresh: u8,
     /// When requests of this session that were answered were sent.
@@ -161,6 +163,7 @@ impl Client {
             heard_us: 0,
             sent_us: 0,
             ask_at_us: 0,
+            wakes_at_us: u64::MAX,
             fresh: 0,
             sure_us: VecDeque::new(),
             answered: 0,
@@ -214,6 +217,9 @@ impl Client {
     /// It has something to do.
     pub fn wake(&mut self, out: &mut Outside) {
         let now_us = out.now_us;
+        if now_us >= self.wakes_at_us {
+            self.wakes_at_us = u64::MAX;
+        }
         self.see_to_old(out);
         match self.state {
             State::Apart => {
@@ -264,7 +270,12 @@ impl Client {
                 at_us = at_us.min(self.sent_us + self.timeout_us / 3);
             }
         }
-        out.at(at_us.max(out.now_us + 100), Event::Client { client: self.at });
+        let at_us = at_us.max(out.now_us + 100);
+        // Once is enough: what is due later is planned then.
+        if at_us < self.wakes_at_us {
+            self.wakes_at_us = at_us;
+            out.at(at_us, Event::Client { client: self.at });
+        }
     }
 
     /// Another process goes on with the session elsewhere.
