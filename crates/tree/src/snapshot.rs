@@ -113,6 +113,12 @@ impl Tree {
         (id, head)
     }
 
+    /// Bytes of what changed and had to be written ahead of its turn, for the next step of a picture.
+    #[must_use]
+    pub fn snapshot_waiting_bytes(&self, walk: WalkId) -> usize {
+        self.walks.iter().find(|one| one.id == walk).map_or(0, |walk| walk.ahead.len())
+    }
+
     /// Appends up to about `nodes_max` znodes or 256 KiB to `out`, each as path, data, list id and `StatPersisted`, and whatever
     /// had to be written ahead; says whether all are out, which ends the walk. The first one is the root, whose path is
     /// empty.

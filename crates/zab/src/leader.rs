@@ -57,6 +57,8 @@ pub(crate) struct Leader {
     /// What this member knew then.
     initial: (Epoch, Zxid),
     learners: BTreeMap<LinkId, Learner>,
+    /// When it was last looked whether this member stood still.
+    looked_at_ms: u64,
     /// When the barrier must be open, in broadcast when to look for a quorum again.
     deadline_ms: u64,
     ping_at_ms: u64,
@@ -108,6 +110,7 @@ impl Leader {
             epoch_before,
             initial: (current, last),
             learners: BTreeMap::new(),
+            looked_at_ms: now_ms,
             deadline_ms: now_ms + limits.init_ms,
             ping_at_ms: now_ms + limits.tick_ms / 2,
             proposed: last,
@@ -421,18 +424,28 @@ impl Leader {
     }
 
     /// Some of what a learner lacks is on its way: slow is not silent (R11, ZOOKEEPER-1697).
-    pub(crate) fn on_sync_progress(&mut self, link: LinkId, now_ms: u64) {
+    ///
+    /// Barrier 3 waits with it as long as those who are being brought level can open it.
+    pub(crate) fn on_sync_progress(&mut self, link: LinkId, quorum: &Quorum, now_ms: u64) {
+        let until_ms = now_ms + self.limits.init_ms;
         let learner = self.learners.get_mut(&link);
-        if let Some(learner) = learner.filter(|learner| learner.progress == Progress::Synchronizing)
-            && !mutant!(SlowSnapshotCut)
-        {
-            learner.deadline_ms = learner.deadline_ms.max(now_ms + self.limits.init_ms);
-            self.deadline_ms = match self.stage {
-                Stage::Synchronizing { .. } => self.deadline_ms.max(now_ms + self.limits.init_ms),
-                Stage::Joining | Stage::StoringAccepted | Stage::Comparing | Stage::Broadcast => {
-                    self.deadline_ms
-                }
-            };
+        let Some(learner) = learner.filter(|learner| learner.progress == Progress::Synchronizing) else {
+            return;
+        };
+        if mutant!(SlowSnapshotCut) {
+            return;
+        }
+        learner.deadline_ms = learner.deadline_ms.max(until_ms);
+        if !learner.counts || !matches!(self.stage, Stage::Synchronizing { .. }) {
+            return;
+        }
+        let comes_level = |learner: &&Learner| {
+            learner.counts && matches!(learner.progress, Progress::Synchronizing | Progress::Synchronized)
+        };
+        let coming: BTreeSet<Sid> =
+            self.learners.values().filter(comes_level).map(|learner| learner.sid).collect();
+        if quorum.is_met(&|sid| sid == self.me || coming.contains(&sid)) {
+            self.deadline_ms = self.deadline_ms.max(until_ms);
         }
     }
 
@@ -662,12 +675,13 @@ impl Leader {
         }
     }
 
-    /// Looks whether this member stood still, before anything that came meanwhile is heard: what followers said then
-    /// they may have said before they left. `Err`: the leader has to resign.
-    pub(crate) fn look_back(&self, now_ms: u64) -> Result<(), Resigned> {
-        let late_ms = now_ms.saturating_sub(self.ping_at_ms);
-        let is_left = self.stage == Stage::Broadcast && late_ms >= self.limits.sync_ms;
-        if is_left { Err(Resigned::StoodStill) } else { Ok(()) }
+    /// Looks whether this member stood still since the last look, before anything that came meanwhile is heard: what
+    /// followers said then they may have said before they left. One whose own vote is enough cannot have been replaced.
+    /// `Err`: the leader has to resign.
+    pub(crate) fn look_back(&mut self, quorum: &Quorum, now_ms: u64) -> Result<(), Resigned> {
+        let gap_ms = now_ms.saturating_sub(core::mem::replace(&mut self.looked_at_ms, now_ms));
+        let is_left = self.stage == Stage::Broadcast && gap_ms >= self.limits.sync_ms;
+        if is_left && !quorum.is_met(&|sid| sid == self.me) { Err(Resigned::StoodStill) } else { Ok(()) }
     }
 
     /// What is due by the clock. `Err`: the leader has to resign.

@@ -532,7 +532,7 @@ impl Peer {
     /// Bytes were sent to a learner; while it is brought level, it is not silent.
     pub fn on_sync_progress(&mut self, link: LinkId, now_ms: u64) {
         if let Phase::Leading(leader) = &mut self.phase {
-            leader.on_sync_progress(link, now_ms);
+            leader.on_sync_progress(link, &self.options.quorum, now_ms);
         }
     }
 
@@ -665,8 +665,8 @@ impl Peer {
     /// Time may have passed in which this member did nothing. To be told before all that came meanwhile. Returns whether
     /// something follows from it.
     pub fn look_back(&mut self, now_ms: u64) -> bool {
-        let Phase::Leading(leader) = &self.phase else { return false };
-        let Err(why) = leader.look_back(now_ms) else { return false };
+        let Phase::Leading(leader) = &mut self.phase else { return false };
+        let Err(why) = leader.look_back(&self.options.quorum, now_ms) else { return false };
         self.resign(why);
         true
     }

@@ -15,6 +15,8 @@ use super::order::{DiskJob, LinkId, Order};
 use crate::core::{Core, Origin, SessionOwner, Submitted};
 use crate::{Member, Now};
 
+/// The same for one that is in no configuration, with what its snapshot needs.
+const STRANGERS_WAITING_BYTES_MAX: usize = 32 << 20;
 /// What may wait to be sent to a learner. One that falls behind further comes back and is brought level.
 const WAITING_BYTES_MAX: usize = 512 << 20;
 
@@ -239,6 +241,7 @@ impl Member {
         ensemble.observations.push_back(Observation::Synchronizing { link, last, plan });
         let Some(entry) = ensemble.links.get_mut(&link) else { return };
         entry.base = base;
+        entry.is_leveled = true;
         entry.feed = Some(if is_observer { Feed::Informs } else { Feed::Proposals });
         match plan {
             Plan::Diff { after, last } => {
@@ -333,14 +336,41 @@ impl Member {
     /// Learners that do not take what they are sent are sent away before memory runs out.
     pub(super) fn expel_the_stuck(&mut self) {
         let Some(ensemble) = &self.ensemble else { return };
-        let fed = ensemble.links.iter().filter(|(_, entry)| entry.feed.is_some());
-        let stuck: Vec<(LinkId, usize)> = fed
-            .map(|(&link, entry)| (link, entry.waiting_bytes()))
-            .filter(|(_, bytes)| *bytes > WAITING_BYTES_MAX)
-            .collect();
+        let stuck = |(&link, entry): (&LinkId, &Link)| {
+            let bytes = entry.waiting_bytes();
+            if entry.feed.is_none() || (bytes <= STRANGERS_WAITING_BYTES_MAX && entry.stream.is_none()) {
+                return None;
+            }
+            let (bytes, max) = match entry.stream {
+                // What a member's picture needs is bounded by the tree.
+                _ if ensemble.is_member_link(link) => (bytes, WAITING_BYTES_MAX),
+                Some(Stream::Picture(walk)) => {
+                    (bytes + self.core.tree().snapshot_waiting_bytes(walk), STRANGERS_WAITING_BYTES_MAX)
+                }
+                Some(Stream::Log { .. }) | None => (bytes, STRANGERS_WAITING_BYTES_MAX),
+            };
+            (bytes > max).then_some((link, bytes))
+        };
+        let stuck: Vec<(LinkId, usize)> = ensemble.links.iter().filter_map(stuck).collect();
         for (link, bytes) in stuck {
             self.expel(link, Violation::NotReading(bytes));
         }
+    }
+
+    /// Whether a learner of the configuration is still being sent what it lacks.
+    pub(super) fn is_member_brought_level(&self, link: LinkId) -> bool {
+        self.ensemble.as_ref().is_some_and(|ensemble| {
+            let is_leveled = ensemble.links.get(&link).is_some_and(|entry| entry.is_leveled);
+            is_leveled && ensemble.is_member_link(link)
+        })
+    }
+
+    /// A learner took what it lacks, or some of it. What comes behind NEWLEADER the kernel takes without it.
+    pub(super) fn note_sync_progress(&mut self, link: LinkId, now: Now) {
+        let Some(ensemble) = &mut self.ensemble else { return };
+        let Some(entry) = ensemble.links.get_mut(&link).filter(|entry| entry.is_leveled) else { return };
+        entry.is_leveled = entry.stream.is_some() || !entry.out.is_empty();
+        ensemble.peer.on_sync_progress(link, now.mono_ms);
     }
 }
 
@@ -360,6 +390,12 @@ fn begin_snapshot(core: &mut Core, entry: &mut Link) {
 }
 
 impl Ensemble {
+    /// Whether a link is that of a learner in the configuration.
+    fn is_member_link(&self, link: LinkId) -> bool {
+        let sid = self.links.get(&link).and_then(|entry| entry.visitor).and_then(|visitor| visitor.sid);
+        sid.is_some_and(|sid| self.quorum_addresses.contains_key(&sid))
+    }
+
     /// SYNC to those that waited for the commit of `zxid` and an answer that has come.
     fn put_syncs(&mut self, zxid: Zxid) {
         let answered = self.answered;

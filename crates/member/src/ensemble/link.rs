@@ -53,6 +53,8 @@ pub(super) struct Link {
     pub(super) feed: Option<Feed>,
     /// Committed when the learner was registered: the last of DIFF.
     pub(super) base: Zxid,
+    /// Some of what the learner lacks, or NEWLEADER behind it, may not have been sent.
+    pub(super) is_leveled: bool,
     pub(super) is_dirty: bool,
     /// Whether input has to wait until it is wanted again.
     pub(super) is_waiting: bool,

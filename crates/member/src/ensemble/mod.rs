@@ -349,8 +349,9 @@ impl Member {
 
     /// Some output of a link is sent, and there is more.
     pub fn link_sends(&mut self, link: LinkId, now: Now) {
-        if let Some(ensemble) = &mut self.ensemble {
-            ensemble.peer.on_sync_progress(link, now.mono_ms);
+        // Whoever has proved nothing has to take whole steps of a tree to be waited for.
+        if self.is_member_brought_level(link) {
+            self.note_sync_progress(link, now);
         }
     }
 
@@ -359,7 +360,7 @@ impl Member {
         let Some(ensemble) = &mut self.ensemble else { return };
         ensemble.now = now;
         if ensemble.links.contains_key(&link) {
-            ensemble.peer.on_sync_progress(link, now.mono_ms);
+            self.note_sync_progress(link, now);
             self.go_on_with_stream(link);
         } else {
             ensemble.mesh.sent(link, now, &mut ensemble.orders);

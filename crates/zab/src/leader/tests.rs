@@ -90,8 +90,8 @@ fn a_learner_that_takes_what_it_is_sent_is_not_silent() {
         out.iter().any(|effect| matches!(effect, Effect::Expel { link: whose, .. } if *whose == link))
     };
     for now_ms in [900, 1800] {
-        leader.on_sync_progress(two, now_ms);
-        leader.on_sync_progress(three, now_ms);
+        leader.on_sync_progress(two, &quorum, now_ms);
+        leader.on_sync_progress(three, &quorum, now_ms);
         leader.tick(&quorum, &mut out, now_ms).expect("it leads");
         assert!(!is_expelled(&out, three), "what it lacks is on its way at {now_ms} ms");
     }
@@ -154,4 +154,43 @@ fn no_word_burns_more_epochs_than_members_come_apart() {
         leader.on_info(LinkId(6), &info(2), Epoch(7), false, ITSELF, &quorum, &mut out, 0).expect("it joins");
         assert_eq!(out.pop_front(), Some(Effect::StoreAccepted(again)), "the one that may be, once");
     }
+}
+
+#[test]
+fn who_stood_still_for_sync_limit_steps_down_unless_its_own_vote_is_enough() {
+    let quorum = Quorum::Majority([1, 2, 3].map(Sid).into());
+    let mut out = VecDeque::new();
+    let mut leader = start(Epoch(0), Zxid::ZERO, Memory::default());
+    bring_level(&mut leader, LinkId(2), &quorum, &mut out);
+    // Busy for long, without a tick, is not standing still.
+    for now_ms in [499, 998, 1497] {
+        assert_eq!(leader.look_back(&quorum, now_ms), Ok(()), "at {now_ms} ms");
+    }
+    let alone = Quorum::Majority([Sid(1)].into());
+    assert_eq!(leader.clone().look_back(&alone, 1997), Ok(()), "nobody can have replaced it");
+    assert_eq!(leader.look_back(&quorum, 1997), Err(Resigned::StoodStill));
+}
+
+#[test]
+fn barrier_three_waits_for_those_who_can_open_it_and_for_nobody_else() {
+    let quorum = Quorum::Majority([1, 2, 3].map(Sid).into());
+    let mut out = VecDeque::new();
+    let mut leader = start(Epoch(0), Zxid::ZERO, Memory::default());
+    let [two, observer] = [LinkId(2), LinkId(4)];
+    for (link, sid, is_observer) in [(two, 2, false), (observer, 4, true)] {
+        leader.on_linked(link, 0);
+        leader
+            .on_info(link, &info(sid), Epoch(0), is_observer, ITSELF, &quorum, &mut out, 0)
+            .expect("it joins");
+    }
+    leader.on_accepted_stored(&quorum, &mut out, 0);
+    for link in [two, observer] {
+        leader.on_ack_epoch(link, Zxid::ZERO, Some(Epoch(0)), &quorum, &mut out, 0).expect("it compares");
+    }
+    let mut left = leader.clone();
+    left.on_lost(two);
+    left.on_sync_progress(observer, &quorum, 900);
+    assert_eq!(left.tick(&quorum, &mut out, 1000), Err(Resigned::NoSynchronization));
+    leader.on_sync_progress(two, &quorum, 900);
+    assert_eq!(leader.tick(&quorum, &mut out, 1000), Ok(()), "a follower is on its way");
 }
