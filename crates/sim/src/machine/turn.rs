@@ -28,6 +28,9 @@ impl Machine {
     pub fn settle(&mut self, out: &mut Outside) {
         let now = self.now(out);
         let (at, incarnation) = (self.at, self.incarnation);
+        if let Some(process) = &mut self.process {
+            process.member.look_back(now);
+        }
         loop {
             // Before anything goes out: who leads is known before it proposes.
             self.observe(out);
