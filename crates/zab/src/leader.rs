@@ -54,6 +54,8 @@ pub(crate) struct Leader {
     epoch: Epoch,
     /// The last epoch that was known here when this member was elected.
     epoch_before: Epoch,
+    /// A voter was refused because it accepted an epoch too far ahead.
+    is_voter_far: bool,
     /// What this member knew then.
     initial: (Epoch, Zxid),
     learners: BTreeMap<LinkId, Learner>,
@@ -108,6 +110,7 @@ impl Leader {
             stage: Stage::Joining,
             epoch: Epoch(epoch_before.0.saturating_add(1)),
             epoch_before,
+            is_voter_far: false,
             initial: (current, last),
             learners: BTreeMap::new(),
             looked_at_ms: now_ms,
@@ -209,6 +212,11 @@ impl Leader {
         for link in self.learners.keys().copied().collect::<Vec<_>>() {
             self.on_lost(link);
         }
+        // Epochs that one member has burned may be all that keeps a quorum apart: each leadership that finds none comes
+        // closer, and no word counts for more than that.
+        if self.is_voter_far && self.stage == Stage::Joining {
+            self.memory.note_promise(Epoch(self.epoch_before.0.saturating_add(EPOCHS_APART_MAX)));
+        }
         self.memory
     }
 
@@ -270,6 +278,7 @@ impl Leader {
         let theirs = accepted;
         let apart_max = if claim.is_proven { EPOCHS_APART_MAX } else { UNPROVEN_EPOCHS_APART_MAX };
         if claim.is_member && theirs.0.saturating_sub(ours.0) > apart_max {
+            self.is_voter_far |= claim.is_proven && quorum.is_voter(info.sid);
             return Err(Violation::EpochFar { theirs, ours, apart_max });
         }
         if info.config_version > self.version {

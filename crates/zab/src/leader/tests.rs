@@ -194,3 +194,24 @@ fn barrier_three_waits_for_those_who_can_open_it_and_for_nobody_else() {
     leader.on_sync_progress(two, &quorum, 900);
     assert_eq!(leader.tick(&quorum, &mut out, 1000), Ok(()), "a follower is on its way");
 }
+
+#[test]
+fn a_leadership_without_a_quorum_comes_closer_to_a_voter_that_is_far_ahead() {
+    let quorum = Quorum::Majority([1, 2, 3].map(Sid).into());
+    let far = Epoch(1_000_000);
+    let somebody = Claimed { is_proven: false, ..ITSELF };
+    for (claim, has_quorum, promised) in
+        [(ITSELF, false, Epoch(EPOCHS_APART_MAX)), (ITSELF, true, Epoch(0)), (somebody, false, Epoch(0))]
+    {
+        let mut out = VecDeque::new();
+        let mut leader = start(Epoch(0), Zxid::ZERO, Memory::default());
+        leader.on_linked(LinkId(2), 0);
+        leader
+            .on_info(LinkId(2), &info(2), far, false, claim, &quorum, &mut out, 0)
+            .expect_err("it is too far ahead");
+        if has_quorum {
+            bring_level(&mut leader, LinkId(3), &quorum, &mut out);
+        }
+        assert_eq!(leader.into_memory().promised(), promised);
+    }
+}
