@@ -9,6 +9,7 @@ mod kind;
 
 use std::collections::BTreeSet;
 
+use crate::client::Client;
 use crate::invariants::Broken;
 use crate::net::NetOptions;
 use crate::outside::Event;
@@ -199,6 +200,11 @@ fn heal(world: &mut World, chaos: &Chaos) {
     }
     if !world.is_level() {
         return fail(world, "not all members show the same (L2)");
+    }
+    // A client may just be on its way from one member to another.
+    let at_rest = |world: &World| world.is_level() && world.clients.iter().all(Client::is_open);
+    if !world.run_until_holds(world.out.now_us + HEAL_US, at_rest) {
+        return fail(world, "not every client is connected (L3)");
     }
     for machine in &mut world.machines {
         machine.compare_files(&mut world.out);
