@@ -552,6 +552,7 @@ impl Driver {
                 break;
             }
             self.log.give_up_if_fenced();
+            self.snapshots.let_rest();
             let report = self.log.wait()?;
             let now = self.clock.now();
             self.on_log_report(report, now);

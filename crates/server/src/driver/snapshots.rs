@@ -5,6 +5,8 @@
 //! log it writes, this one is still.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -195,14 +197,15 @@ pub struct Snapshots {
     walk: Option<Walk>,
     /// Encoded and not handed over.
     chunk: Vec<u8>,
-    /// Not handed over because the thread is behind: a chunk of a walk and its end, or what a member lets come of a
-    /// leader's snapshot.
+    /// Not handed over because the thread is behind. Its disk may hang, and the driver waits for none.
     held: VecDeque<Work>,
     /// All znodes are handed over, and the end waits for the log.
     end: Option<End>,
     task: Task,
     /// How many were begun.
     begun: u64,
+    /// The thread need not go on with those before this number.
+    wanted_from: Arc<AtomicU64>,
     since: SinceSnapshot,
     /// Drawn anew for each snapshot.
     random: u64,
@@ -225,7 +228,17 @@ impl Snapshots {
     ) -> std::io::Result<Self> {
         let (work, inbox) = sync_channel(CHUNKS_MAX);
         let (outbox, reports) = channel();
-        let writer = Writer { plan: plan.clone(), disk, handle, inbox, outbox, number: 0, current: None };
+        let wanted_from = Arc::new(AtomicU64::new(0));
+        let writer = Writer {
+            plan: plan.clone(),
+            disk,
+            handle,
+            inbox,
+            outbox,
+            wanted_from: Arc::clone(&wanted_from),
+            number: 0,
+            current: None,
+        };
         let thread = std::thread::Builder::new().name("snapshot".into()).spawn(move || writer.run())?;
         Ok(Self {
             plan,
@@ -238,6 +251,7 @@ impl Snapshots {
             end: None,
             task: Task::Idle,
             begun: 0,
+            wanted_from,
             since,
             random: seed,
         })
@@ -335,9 +349,9 @@ impl Snapshots {
                 // The snapshot under way is of a tree that may be here for long yet.
             }
             (Incoming::Begin { zxid }, Task::Idle | Task::Rest | Task::Receive { .. }) => {
+                self.forget();
                 let number = self.next_number();
                 self.task = Task::Receive { number };
-                self.held.clear();
                 self.give(Work::Receive { number, zxid });
             }
             (Incoming::Bytes(piece), Task::Receive { .. }) => self.give(Work::Received(piece)),
@@ -345,8 +359,7 @@ impl Snapshots {
                 member.snapshot_bytes_written(piece, now);
             }
             (Incoming::GivenUp, Task::Receive { .. } | Task::Rest) => {
-                self.held.clear();
-                self.insist(Work::GiveUp);
+                self.give_up();
                 self.task = Task::Idle;
             }
             (Incoming::GivenUp, Task::Idle | Task::Write { .. }) => {}
@@ -360,7 +373,7 @@ impl Snapshots {
             return;
         }
         self.drop_walk();
-        self.insist(Work::GiveUp);
+        self.give_up();
         self.task = Task::Rest;
     }
 
@@ -375,8 +388,7 @@ impl Snapshots {
                 self.give(Work::Finish(End { zxid: tree.last_zxid(), digest: tree.digest(), purpose }));
             }
             Task::Receive { .. } => {
-                self.held.clear();
-                self.insist(Work::GiveUp);
+                self.give_up();
                 self.start_walk(member, purpose);
             }
             Task::Idle | Task::Write { .. } | Task::Rest => self.start_walk(member, purpose),
@@ -391,7 +403,7 @@ impl Snapshots {
         }
         self.drop_walk();
         let (rest, still) = Rest::new();
-        self.insist(Work::Rest(rest));
+        self.give(Work::Rest(rest));
         self.task = Task::Rest;
         still
     }
@@ -404,17 +416,35 @@ impl Snapshots {
 
     fn drop_walk(&mut self) {
         self.walk = None;
-        self.held.clear();
+        self.forget();
         self.end = None;
         // Znodes of this walk at the front of the next snapshot would make that one worthless.
         self.chunk.clear();
     }
 
-    /// Gives the thread something that may not wait for its turn. This waits until one chunk is written, if the thread
-    /// is behind: the member serves nobody meanwhile.
-    fn insist(&mut self, work: Work) {
-        if self.work.as_ref().is_none_or(|sender| sender.send(work).is_err()) {
-            tracing::error!("the snapshot thread is gone");
+    /// Whatever the thread was given so far is outdated, but that it has to give up and to rest: somebody may be waiting
+    /// for that.
+    fn forget(&mut self) {
+        self.wanted_from.store(self.begun + 1, Ordering::Relaxed);
+        self.held.retain(|work| matches!(work, Work::GiveUp | Work::Rest(_)));
+    }
+
+    /// The same, and the thread removes what it wrote.
+    fn give_up(&mut self) {
+        self.forget();
+        if !matches!(self.held.back(), Some(Work::GiveUp)) {
+            self.give(Work::GiveUp);
+        }
+    }
+
+    /// Before the driver waits for the log thread, which may be waiting for the writing thread to be still. That one
+    /// is waited for here.
+    pub(super) fn let_rest(&mut self) {
+        let Some(sender) = &self.work else { return };
+        for work in self.held.drain(..).filter(|work| matches!(work, Work::Rest(_))) {
+            if sender.send(work).is_err() {
+                tracing::error!("the snapshot thread is gone");
+            }
         }
     }
 
@@ -530,6 +560,7 @@ struct Writer {
     handle: Handle,
     inbox: Receiver<Work>,
     outbox: Sender<Report>,
+    wanted_from: Arc<AtomicU64>,
     /// Of the newest snapshot.
     number: u64,
     current: Option<Current>,
@@ -599,15 +630,20 @@ impl Writer {
         }
     }
 
+    /// The rest of a snapshot that nobody wants any more takes no time.
     fn write(&mut self, work: Work) -> Result<(), DiskError> {
+        if let Work::Begin { number, .. } | Work::Receive { number, .. } = work {
+            self.number = number;
+        }
+        let is_wanted = self.number >= self.wanted_from.load(Ordering::Relaxed);
+        if !is_wanted {
+            self.drop_current();
+        }
         match work {
-            Work::Begin { number, zxid, sessions, acls, .. } => {
-                self.number = number;
-                self.begin(zxid, &sessions, &acls)
-            }
+            Work::Begin { .. } | Work::Receive { .. } if !is_wanted => Ok(()),
+            Work::Begin { zxid, sessions, acls, .. } => self.begin(zxid, &sessions, &acls),
             Work::Nodes(nodes) => self.push(&nodes),
-            Work::Receive { number, zxid } => {
-                self.number = number;
+            Work::Receive { zxid, .. } => {
                 let SnapshotPlan { dirs, options, .. } = &self.plan;
                 let snapshot = SnapshotWriter::receive(self.disk, &dirs.snap, zxid, *options)?;
                 self.current = Some(Current { snapshot, started: Instant::now() });
@@ -654,7 +690,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Without a current one it failed before, and the driver has not heard of it yet.
+    /// Without a current one it failed before, and the driver has not heard of it yet, or wants it no more.
     fn push(&mut self, nodes: &[u8]) -> Result<(), DiskError> {
         self.current.as_mut().map_or(Ok(()), |current| current.snapshot.push(nodes))
     }

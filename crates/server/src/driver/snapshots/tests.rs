@@ -167,3 +167,39 @@ fn a_leaders_snapshot_that_cannot_be_written_as_it_comes_is_left_until_it_is_her
     snapshots.stop(&mut member);
     log.stop().unwrap();
 }
+
+#[test]
+fn the_driver_waits_for_no_thread_that_hangs() {
+    let (mut snapshots, log) = snapshots();
+    let mut member = member();
+    let still = snapshots.pause(&mut member);
+    still.wait();
+    snapshots.resume(None);
+    snapshots.receive(Incoming::Begin { zxid: Zxid(9) }, &mut member, NOW);
+    let kept = (0..2 * CHUNKS_MAX).map(|_| Incoming::Bytes(vec![1]));
+    kept.for_each(|piece| snapshots.receive(piece, &mut member, NOW));
+    assert!(!snapshots.held.is_empty(), "there is no more room");
+    snapshots.receive(Incoming::GivenUp, &mut member, NOW);
+    assert!(snapshots.task == Task::Idle);
+    assert!(matches!(snapshots.held.make_contiguous(), [Work::GiveUp]));
+    let rest = snapshots.pause(&mut member);
+    snapshots.receive(Incoming::Begin { zxid: Zxid(9) }, &mut member, NOW);
+    snapshots.receive(Incoming::GivenUp, &mut member, NOW);
+    assert!(
+        matches!(snapshots.held.make_contiguous(), [Work::GiveUp, Work::Rest(_), Work::GiveUp]),
+        "who waits until the thread is still is not forgotten"
+    );
+    drop(still);
+    while !snapshots.hand_over() {
+        std::thread::yield_now();
+    }
+    rest.wait();
+    drop(rest);
+    let mut reports = snapshots.reports.try_iter();
+    assert!(
+        reports.all(|report| matches!(report.outcome, Outcome::Taken(_))),
+        "what was given up is not tried"
+    );
+    snapshots.stop(&mut member);
+    log.stop().unwrap();
+}
