@@ -105,7 +105,7 @@ impl Member {
             Effect::ReceiveSnapshot { zxid } => {
                 let (field_max, options) = (ensemble.packet_bytes_max, self.core.tree().options());
                 ensemble.receiving = Some(Receiving::begin(zxid, field_max, *options));
-                ensemble.saving = Some(Saving::begin(zxid));
+                ensemble.saving = Some(Saving::begin(zxid, now.mono_ms));
                 ensemble.orders.push_back(Order::Receive(Incoming::Begin { zxid }));
             }
             Effect::Install => {

@@ -85,7 +85,7 @@ impl Member {
         ensemble.peer.on_snapshot_bytes(now.mono_ms);
         match receiving.feed(piece) {
             Received::More => {
-                self.save_snapshot(piece, false);
+                self.save_snapshot(piece, false, now);
                 piece.len()
             }
             Received::Whole { taken, tree, nodes } => {
@@ -96,7 +96,7 @@ impl Member {
                 ensemble.observations.push_back(Observation::SnapshotReceived { zxid, nodes });
                 ensemble.peer.on_snapshot(now.mono_ms);
                 self.core.replace_tree(*tree, true);
-                self.save_snapshot(&piece[..taken], true);
+                self.save_snapshot(&piece[..taken], true, now);
                 taken
             }
             Received::Broken => {
@@ -108,10 +108,10 @@ impl Member {
     }
 
     /// Bytes of a snapshot go on their way to a file. `is_end`: they are its last ones.
-    fn save_snapshot(&mut self, bytes: &[u8], is_end: bool) {
+    fn save_snapshot(&mut self, bytes: &[u8], is_end: bool, now: Now) {
         let Some(ensemble) = &mut self.ensemble else { return };
         let Some(saving) = &mut ensemble.saving else { return };
-        let mut piece = saving.push(bytes);
+        let mut piece = saving.push(bytes, now.mono_ms);
         if is_end {
             ensemble.orders.extend(piece.take().map(|piece| Order::Receive(Incoming::Bytes(piece))));
             piece = saving.finish();
@@ -122,10 +122,15 @@ impl Member {
 
     /// [`Incoming::Bytes`] were written, or nobody writes them.
     pub fn snapshot_bytes_written(&mut self, piece: Vec<u8>, now: Now) {
-        if let Some(saving) = self.ensemble.as_mut().and_then(|ensemble| ensemble.saving.as_mut()) {
-            saving.give_back(piece);
-            self.settle(now);
+        let Some(ensemble) = &mut self.ensemble else { return };
+        let Some(saving) = &mut ensemble.saving else { return };
+        let was_stuck = !saving.has_room();
+        saving.give_back(piece, now.mono_ms);
+        if was_stuck {
+            // Nobody listened to the leader meanwhile.
+            ensemble.peer.on_snapshot_bytes(now.mono_ms);
         }
+        self.settle(now);
     }
 
     fn on_leader_packet(&mut self, packet: &LeaderPacket<'_>, now: Now) {

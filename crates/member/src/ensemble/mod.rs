@@ -69,6 +69,8 @@ pub(crate) struct Ensemble {
     counter_max: u32,
     tells_deliveries: bool,
     dial_timeout_ms: u64,
+    /// So long the disk may take no byte of a leader's snapshot before that goes on without it.
+    disk_patience_ms: u64,
     packet_bytes_max: usize,
     step_nodes: usize,
     /// A snapshot that is coming in.
@@ -114,7 +116,7 @@ impl Member {
         front.serve(false);
         let mesh = Mesh::new(options.mesh());
         let peer = Peer::new(options.peer(), last, now.mono_ms);
-        let dial_timeout_ms = options.peer().limits.connect_ms;
+        let limits = options.peer().limits;
         let quorum_addresses = options.members.iter().map(|(&sid, at)| (sid, at.quorum.clone())).collect();
         let ensemble = Ensemble {
             peer,
@@ -130,7 +132,9 @@ impl Member {
             leader_serves: options.leader_serves,
             counter_max: options.counter_max,
             tells_deliveries: options.tells_deliveries,
-            dial_timeout_ms,
+            dial_timeout_ms: limits.connect_ms,
+            // The leader waits for `init_ms`.
+            disk_patience_ms: limits.init_ms / 2,
             packet_bytes_max: options.packet_bytes_max,
             step_nodes: options.step_nodes,
             receiving: None,
@@ -398,6 +402,7 @@ impl Member {
             if gap_ms > ensemble.tick_ms {
                 self.core.clock_mut().postpone(gap_ms);
             }
+            ensemble.go_on_without_file(now);
             ensemble.peer.tick(now.mono_ms);
             ensemble.mesh.tick(now, &mut ensemble.orders);
             self.settle(now);
@@ -415,9 +420,10 @@ impl Member {
     }
 
     pub(crate) fn ensemble_deadline_ms(&self) -> u64 {
-        self.ensemble
-            .as_ref()
-            .map_or(u64::MAX, |ensemble| ensemble.peer.deadline_ms().min(ensemble.mesh.deadline_ms()))
+        self.ensemble.as_ref().map_or(u64::MAX, |ensemble| {
+            let patience_ends_ms = ensemble.patience_ends_ms().unwrap_or(u64::MAX);
+            ensemble.peer.deadline_ms().min(ensemble.mesh.deadline_ms()).min(patience_ends_ms)
+        })
     }
 
     /// Carries out everything that follows from what was just told.
@@ -465,6 +471,21 @@ impl Ensemble {
         if self.receiving.take().is_some() {
             self.saving = None;
             self.orders.push_back(Order::Receive(Incoming::GivenUp));
+        }
+    }
+
+    /// When the disk has had its time for a leader's snapshot, if that waits for it.
+    fn patience_ends_ms(&self) -> Option<u64> {
+        Some(self.saving.as_ref()?.stuck_since_ms()? + self.disk_patience_ms)
+    }
+
+    /// A snapshot for which the disk takes too long is received all the same, and written when it is here. That nothing
+    /// was read from the leader meanwhile is not its silence.
+    fn go_on_without_file(&mut self, now: Now) {
+        if self.patience_ends_ms().is_some_and(|at_ms| at_ms <= now.mono_ms) {
+            self.saving = None;
+            self.orders.push_back(Order::Receive(Incoming::GivenUp));
+            self.peer.on_snapshot_bytes(now.mono_ms);
         }
     }
 

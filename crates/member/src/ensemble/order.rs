@@ -70,7 +70,7 @@ pub enum Incoming {
     /// The next bytes, as [`SnapshotWriter::receive`](store::snapshot::SnapshotWriter::receive) takes them. With
     /// [`Member::snapshot_bytes_written`](crate::Member::snapshot_bytes_written) they are given back.
     Bytes(Vec<u8>),
-    /// It does not come to its end.
+    /// It does not come to its end, or it is no longer waited for until it is written.
     GivenUp,
 }
 

@@ -92,17 +92,25 @@ pub(super) struct Saving {
     unwritten: usize,
     /// All is handed on.
     is_whole: bool,
+    /// When bytes came last, or a piece came back.
+    moved_ms: u64,
 }
 
 impl Saving {
     /// Of a snapshot of this moment.
-    pub(super) fn begin(zxid: Zxid) -> Self {
-        Self { zxid, collected: Vec::new(), spare: Vec::new(), unwritten: 0, is_whole: false }
+    pub(super) fn begin(zxid: Zxid, now_ms: u64) -> Self {
+        let (collected, spare) = (Vec::new(), Vec::new());
+        Self { zxid, collected, spare, unwritten: 0, is_whole: false, moved_ms: now_ms }
     }
 
-    /// Whether more may come.
+    /// Whether more may come. What comes behind its end is for others.
     pub(super) fn has_room(&self) -> bool {
-        self.unwritten < UNWRITTEN_BYTES_MAX
+        self.is_whole || self.unwritten < UNWRITTEN_BYTES_MAX
+    }
+
+    /// When there was room last, or a little of it came back, if there is none.
+    pub(super) fn stuck_since_ms(&self) -> Option<u64> {
+        (!self.has_room()).then_some(self.moved_ms)
     }
 
     /// Whether all was handed on, and is of this moment.
@@ -111,7 +119,8 @@ impl Saving {
     }
 
     /// The next bytes; what is to be written now is returned.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn push(&mut self, bytes: &[u8], now_ms: u64) -> Option<Vec<u8>> {
+        self.moved_ms = now_ms;
         self.collected.extend_from_slice(bytes);
         if self.collected.len() < PIECE_BYTES { None } else { self.take() }
     }
@@ -136,7 +145,8 @@ impl Saving {
     }
 
     /// A piece was written, or one of a snapshot before this, which counts for nothing.
-    pub(super) fn give_back(&mut self, piece: Vec<u8>) {
+    pub(super) fn give_back(&mut self, piece: Vec<u8>, now_ms: u64) {
+        self.moved_ms = now_ms;
         if let Some(unwritten) = self.unwritten.checked_sub(piece.len()) {
             self.unwritten = unwritten;
             if !self.is_whole {
@@ -155,14 +165,14 @@ mod tests {
     fn all_but_the_end_of_the_stream_is_handed_on_whatever_the_pieces() {
         for size in [1000, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 7, 3 * PIECE_BYTES] {
             let stream: Vec<u8> = (0..=250).cycle().take(2_000_003).collect();
-            let mut saving = Saving::begin(Zxid(7));
+            let mut saving = Saving::begin(Zxid(7), 0);
             let mut file = Vec::<u8>::new();
             let mut write = |saving: &mut Saving, piece: Option<Vec<u8>>| {
                 file.extend(piece.iter().flatten());
-                piece.into_iter().for_each(|piece| saving.give_back(piece));
+                piece.into_iter().for_each(|piece| saving.give_back(piece, 0));
             };
             for bytes in stream.chunks(size) {
-                let piece = saving.push(bytes);
+                let piece = saving.push(bytes, 0);
                 write(&mut saving, piece);
             }
             assert!(!saving.is_whole(Zxid(7)));
@@ -175,20 +185,25 @@ mod tests {
 
     #[test]
     fn nothing_more_is_wanted_while_too_much_is_unwritten() {
-        let mut saving = Saving::begin(Zxid(7));
+        let mut saving = Saving::begin(Zxid(7), 0);
         let mut unwritten = Vec::new();
         while saving.has_room() {
-            unwritten.extend(saving.push(&vec![1; 64 << 10]));
+            assert_eq!(saving.stuck_since_ms(), None);
+            unwritten.extend(saving.push(&vec![1; 64 << 10], 5));
             assert!(unwritten.len() <= UNWRITTEN_BYTES_MAX / PIECE_BYTES + 1);
         }
-        saving.give_back(unwritten.pop().unwrap());
+        assert_eq!(saving.stuck_since_ms(), Some(5));
+        saving.give_back(unwritten.pop().unwrap(), 6);
         assert!(saving.has_room());
         // What is left of one before is no room.
-        (0..3).for_each(|_| saving.give_back(vec![0; 2 * UNWRITTEN_BYTES_MAX]));
+        (0..3).for_each(|_| saving.give_back(vec![0; 2 * UNWRITTEN_BYTES_MAX], 7));
         let length = unwritten.len();
         while saving.has_room() {
-            unwritten.extend(saving.push(&vec![1; 64 << 10]));
+            unwritten.extend(saving.push(&vec![1; 64 << 10], 8));
         }
         assert_eq!(unwritten.len(), length + 1);
+        assert_eq!(saving.stuck_since_ms(), Some(8));
+        saving.finish();
+        assert!(saving.has_room(), "what comes behind it is no part of it");
     }
 }

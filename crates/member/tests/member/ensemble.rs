@@ -40,6 +40,8 @@ struct World {
     /// Snapshots that are written as they come, and the digests of those that were installed.
     incoming: BTreeMap<i64, (MemDisk, SnapshotWriter<MemDisk>)>,
     installed: Vec<Option<u64>>,
+    /// What is to be written of a snapshot is neither written nor given back.
+    disk_hangs: bool,
     now: Now,
     conns: u16,
 }
@@ -81,6 +83,7 @@ impl World {
             truncated: Vec::new(),
             incoming: BTreeMap::new(),
             installed: Vec::new(),
+            disk_hangs: false,
             now,
             conns: 0,
         }
@@ -153,6 +156,7 @@ impl World {
                 let writer = SnapshotWriter::receive(disk.clone(), "/d", zxid, options).unwrap();
                 self.incoming.insert(sid, (disk, writer));
             }
+            Order::Receive(Incoming::Bytes(_)) if self.disk_hangs => {}
             Order::Receive(Incoming::Bytes(piece)) => {
                 self.incoming.get_mut(&sid).unwrap().1.push(&piece).unwrap();
                 self.member(sid).snapshot_bytes_written(piece, now);
@@ -304,9 +308,44 @@ impl World {
     }
 
     fn create(&mut self, sid: i64, id: ConnId, xid: i32, path: &str, flags: i32) -> (Zxid, i32, Vec<u8>) {
+        self.create_with(sid, id, xid, path, b"new", flags)
+    }
+
+    fn create_with(
+        &mut self,
+        sid: i64,
+        id: ConnId,
+        xid: i32,
+        path: &str,
+        data: &[u8],
+        flags: i32,
+    ) -> (Zxid, i32, Vec<u8>) {
         let acl = Some(vec![Acl::open()]);
-        let request = CreateRequest { path: Some(path.into()), data: Some(b"new"), acl, flags };
+        let request = CreateRequest { path: Some(path.into()), data: Some(data), acl, flags };
         self.call(sid, id, xid, OpCode::Create, &request)
+    }
+
+    /// Member 1 is away while 600 znodes are created, of which the first have `large` bytes; then it calls its leader
+    /// again. At member 3.
+    fn leave_1_behind(&mut self, id: ConnId, large: &[u8]) {
+        let links: Vec<LinkId> =
+            self.links.keys().filter(|(at, _)| *at == 1).map(|(_, link)| *link).collect();
+        let away = self.members.remove(&1).unwrap();
+        self.kill(1);
+        let first = self.now;
+        for number in 0..600 {
+            let data = if number < 12 { large } else { b"new" };
+            let path = format!("/missed-{number}");
+            assert_eq!(self.create_with(3, id, 2 + number, &path, data, 0).1, 0);
+        }
+        assert_eq!(self.now, first, "nobody's session ends meanwhile");
+        self.members.insert(1, away);
+        self.sent_to_1.clear();
+        self.installed.clear();
+        for link in links {
+            let now = self.now;
+            self.member(1).link_lost(link, now);
+        }
     }
 
     fn data(&self, sid: i64, path: &str) -> Option<Vec<u8>> {
@@ -414,21 +453,8 @@ fn a_snapshot_in_place_of_the_log_is_not_followed_by_what_it_holds() {
     world.pass(3000);
     let (id, _) = world.greet(3, SessionId::NONE);
     world.create(3, id, 1, "/seen", 0);
-    let links: Vec<LinkId> = world.links.keys().filter(|(at, _)| *at == 1).map(|(_, link)| *link).collect();
-    let away = world.members.remove(&1).unwrap();
-    world.kill(1);
-    let (mut snapshots, first) = (0, world.now);
-    for number in 0..600 {
-        assert_eq!(world.create(3, id, 2 + number, &format!("/missed-{number}"), 0).1, 0);
-    }
-    assert_eq!(world.now, first, "nobody's session ends meanwhile");
-    world.members.insert(1, away);
-    world.sent_to_1.clear();
-    world.installed.clear();
-    for link in links {
-        let now = world.now;
-        world.member(1).link_lost(link, now);
-    }
+    let mut snapshots = 0;
+    world.leave_1_behind(id, b"new");
     world.pass(1000);
     while let Some(observation) = world.member(1).next_observation() {
         snapshots += usize::from(matches!(observation, Observation::SnapshotReceived { .. }));
@@ -441,6 +467,32 @@ fn a_snapshot_in_place_of_the_log_is_not_followed_by_what_it_holds() {
     world.same_trees();
     let digest = world.members[&1].core().tree().digest();
     assert_eq!(world.installed, [Some(digest)], "it was written as it came");
+}
+
+#[test]
+fn a_snapshot_comes_in_though_the_disk_hangs() {
+    let mut world = World::new(&[1, 2, 3], &[]);
+    world.pass(3000);
+    let (id, _) = world.greet(3, SessionId::NONE);
+    world.create(3, id, 1, "/seen", 0);
+    world.disk_hangs = true;
+    world.leave_1_behind(id, &vec![7; 900_000]);
+    while world.incoming.is_empty() {
+        world.pass(10);
+    }
+    while world.member(1).next_observation().is_some() {}
+    // Half of `initLimit`.
+    world.pass(480);
+    assert!(world.incoming.contains_key(&1), "the disk has its time");
+    world.pass(30);
+    assert!(world.incoming.is_empty(), "it is not waited for");
+    while let Some(observation) = world.member(1).next_observation() {
+        assert!(!matches!(observation, Observation::LeaderLost { .. }), "{observation:?}");
+    }
+    world.pass(30);
+    assert_eq!(world.roles()[0], (1, Role::Following, true));
+    assert_eq!(world.installed, [None], "it was written when it was there");
+    world.same_trees();
 }
 
 /// A leader wrote what no other member heard of, and was replaced.
