@@ -573,21 +573,19 @@ struct Current {
 
 impl Writer {
     fn run(mut self) {
-        if self.plan.purge_every.is_some() {
-            self.purge();
-        }
-        let mut purged = Instant::now();
+        let mut purge_at = self.plan.purge_every.map(|_| Instant::now());
         loop {
-            let work = match self.plan.purge_every {
+            // A snapshot that comes in does not wait for a purge.
+            let work = match purge_at.filter(|_| self.current.is_none()) {
                 None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(every) => self.inbox.recv_timeout(every.saturating_sub(purged.elapsed())),
+                Some(at) => self.inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
             match work {
                 Ok(work @ Work::Begin { purpose: Purpose::Start, .. }) => self.write_behind(work),
                 Ok(work) => self.carry_out(work),
                 Err(RecvTimeoutError::Timeout) => {
                     self.purge();
-                    purged = Instant::now();
+                    purge_at = self.plan.purge_every.map(|every| Instant::now() + every);
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }

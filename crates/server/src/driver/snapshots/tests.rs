@@ -16,7 +16,11 @@ fn snapshots() -> (Snapshots, LogThread) {
 }
 
 fn snapshots_in(dir: &str) -> (Snapshots, LogThread) {
-    let plan = SnapshotPlan {
+    snapshots_of(plan(dir))
+}
+
+fn plan(dir: &str) -> SnapshotPlan {
+    SnapshotPlan {
         dirs: Dirs::new(dir, dir),
         options: SnapshotOptions::default(),
         digest: true,
@@ -24,7 +28,10 @@ fn snapshots_in(dir: &str) -> (Snapshots, LogThread) {
         policy: SnapshotPolicy::default(),
         retain: 3,
         purge_every: None,
-    };
+    }
+}
+
+fn snapshots_of(plan: SnapshotPlan) -> (Snapshots, LogThread) {
     let handle = Loop::new().unwrap().handle();
     let log = LogThread::start(log_plan(&plan.dirs), Zxid::ZERO, handle.clone()).unwrap();
     (Snapshots::start(plan, FileDisk, handle, SinceSnapshot::default(), 1).unwrap(), log)
@@ -200,6 +207,37 @@ fn the_driver_waits_for_no_thread_that_hangs() {
         reports.all(|report| matches!(report.outcome, Outcome::Taken(_))),
         "what was given up is not tried"
     );
+    snapshots.stop(&mut member);
+    log.stop().unwrap();
+}
+
+#[test]
+fn nothing_is_purged_while_a_snapshot_comes_in() {
+    let home = tempfile::tempdir().unwrap();
+    let plan = SnapshotPlan { purge_every: Some(Duration::ZERO), ..plan(home.path().to_str().unwrap()) };
+    plan.dirs.prepare(&FileDisk, true).unwrap();
+    let (mut snapshots, log) = snapshots_of(plan.clone());
+    let oldest = std::path::Path::new(&plan.dirs.snap).join("snapshot.1");
+    let mut member = member();
+    let stream = stream(&mut member);
+    snapshots.receive(Incoming::Begin { zxid: Zxid(9) }, &mut member, NOW);
+    for number in 0..50 {
+        snapshots.receive(Incoming::Bytes(stream.clone()), &mut member, NOW);
+        assert!(matches!(snapshots.reports.recv().unwrap().outcome, Outcome::Taken(_)));
+        if number == 0 {
+            for zxid in 1..=4 {
+                let SnapshotPlan { dirs, options, .. } = &plan;
+                let mut file = SnapshotWriter::receive(FileDisk, &dirs.snap, Zxid(zxid), *options).unwrap();
+                file.push(&stream).unwrap();
+                file.finish(None, None).unwrap();
+            }
+        }
+    }
+    assert!(oldest.exists());
+    snapshots.receive(Incoming::GivenUp, &mut member, NOW);
+    while oldest.exists() {
+        std::thread::yield_now();
+    }
     snapshots.stop(&mut member);
     log.stop().unwrap();
 }
