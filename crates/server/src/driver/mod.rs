@@ -367,10 +367,12 @@ impl Driver {
 
     /// Does what the member asks for.
     fn carry_out(&mut self, now: Now) -> Result<(), DriverError> {
-        while let Some(observation) = self.member.next_observation() {
-            self.on_observation(&observation, now);
-        }
-        while let Some(order) = self.member.next_order() {
+        loop {
+            // What an order leads to is seen before the next one.
+            while let Some(observation) = self.member.next_observation() {
+                self.on_observation(&observation, now);
+            }
+            let Some(order) = self.member.next_order() else { return Ok(()) };
             let links = self.links.as_mut().expect("only a member of an ensemble asks for anything");
             match order {
                 Order::Dial { link, port, addresses, timeout_ms } => {
@@ -383,7 +385,6 @@ impl Driver {
                 Order::Halt(halt) => return Err(halt.into()),
             }
         }
-        Ok(())
     }
 
     /// Jobs and batches go to the files in the order in which the member gave them.

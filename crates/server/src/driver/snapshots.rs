@@ -333,6 +333,7 @@ impl Snapshots {
     }
 
     fn start_walk(&mut self, member: &mut Member, purpose: Purpose) {
+        self.end_walk(member);
         let number = self.next_number();
         self.task = Task::Write { number, purpose };
         let (id, head) = member.core_mut().tree_mut().snapshot_begin();
@@ -369,7 +370,7 @@ impl Snapshots {
     /// The tree in memory is another one, which came from a leader. A walk that is under way went over the one before, and
     /// ended with it; until [`Self::install`] nothing of the new one may get among the files of the old.
     pub(super) fn tree_replaced(&mut self) {
-        if let Task::Receive { .. } = self.task {
+        if let Task::Receive { .. } | Task::Write { purpose: Purpose::Install, .. } = self.task {
             return;
         }
         self.drop_walk();
@@ -398,10 +399,7 @@ impl Snapshots {
     /// Gives up what is being written; then the thread does nothing as long as the result is there, and afterwards
     /// [`Self::resume`] tells that it may be given something again.
     pub(super) fn pause(&mut self, member: &mut Member) -> Still {
-        if let Some(walk) = &self.walk {
-            member.core_mut().tree_mut().snapshot_end(walk.id);
-        }
-        self.drop_walk();
+        self.end_walk(member);
         let (rest, still) = Rest::new();
         self.give(Work::Rest(rest));
         self.task = Task::Rest;
@@ -414,6 +412,14 @@ impl Snapshots {
         self.since = since.unwrap_or(self.since);
     }
 
+    fn end_walk(&mut self, member: &mut Member) {
+        if let Some(walk) = &self.walk {
+            member.core_mut().tree_mut().snapshot_end(walk.id);
+        }
+        self.drop_walk();
+    }
+
+    /// Its tree is gone, or has ended it.
     fn drop_walk(&mut self) {
         self.walk = None;
         self.forget();
@@ -516,10 +522,7 @@ impl Snapshots {
                 if purpose == Purpose::Install {
                     return Err(LogFailure::Install(error));
                 }
-                if let Some(walk) = &self.walk {
-                    member.core_mut().tree_mut().snapshot_end(walk.id);
-                }
-                self.drop_walk();
+                self.end_walk(member);
                 self.task = Task::Idle;
                 tracing::error!(%error, "no snapshot was written; the log grows until one is");
             }

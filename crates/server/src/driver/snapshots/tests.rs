@@ -241,3 +241,24 @@ fn nothing_is_purged_while_a_snapshot_comes_in() {
     snapshots.stop(&mut member);
     log.stop().unwrap();
 }
+
+#[test]
+fn a_tree_that_is_being_installed_is_walked_to_its_end() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().to_str().unwrap();
+    let dirs = Dirs::new(dir, dir);
+    dirs.prepare(&FileDisk, true).unwrap();
+    let (mut snapshots, mut log) = snapshots_in(dir);
+    let mut member = member();
+    snapshots.start_walk(&mut member, Purpose::Start);
+    snapshots.install(&mut member, false);
+    assert_eq!(member.core().tree().snapshots_under_way(), 1, "the walk before it has ended");
+    snapshots.tree_replaced();
+    while snapshots.task != Task::Rest {
+        snapshots.step(&mut member, &mut log, false);
+        snapshots.hear(&mut member, &mut log, NOW).unwrap();
+    }
+    assert!(matches!(log.wait().unwrap(), LogReport::Replaced(Done::Installed, Some(_))));
+    snapshots.stop(&mut member);
+    log.stop().unwrap();
+}
