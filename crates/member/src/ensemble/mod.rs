@@ -466,10 +466,10 @@ impl Ensemble {
         self.peer.wants_leader_input() && self.saving.as_ref().is_none_or(Saving::has_room)
     }
 
-    /// A snapshot that was coming in does not come to its end.
+    /// A snapshot that was coming in does not come to its end, or one that is here is not installed.
     fn give_up_snapshot(&mut self) {
+        self.saving = None;
         if self.receiving.take().is_some() {
-            self.saving = None;
             self.orders.push_back(Order::Receive(Incoming::GivenUp));
         }
     }

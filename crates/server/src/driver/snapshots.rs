@@ -176,6 +176,11 @@ enum Task {
         /// Counted with the others.
         number: u64,
     },
+    /// What a leader sent is all handed over, and is to be the history.
+    Place {
+        /// Of the [`Self::Receive`] before it.
+        number: u64,
+    },
     /// Until [`Snapshots::resume`].
     Rest,
 }
@@ -346,7 +351,7 @@ impl Snapshots {
     /// A leader's snapshot comes in, or what of it has come.
     pub(super) fn receive(&mut self, incoming: Incoming, member: &mut Member, now: Now) {
         match (incoming, self.task) {
-            (Incoming::Begin { .. }, Task::Write { .. }) => {
+            (Incoming::Begin { .. }, Task::Write { .. } | Task::Place { .. }) => {
                 // The snapshot under way is of a tree that may be here for long yet.
             }
             (Incoming::Begin { zxid }, Task::Idle | Task::Rest | Task::Receive { .. }) => {
@@ -356,26 +361,28 @@ impl Snapshots {
                 self.give(Work::Receive { number, zxid });
             }
             (Incoming::Bytes(piece), Task::Receive { .. }) => self.give(Work::Received(piece)),
-            (Incoming::Bytes(piece), Task::Idle | Task::Write { .. } | Task::Rest) => {
+            (Incoming::Bytes(piece), Task::Idle | Task::Write { .. } | Task::Place { .. } | Task::Rest) => {
                 member.snapshot_bytes_written(piece, now);
             }
             (Incoming::GivenUp, Task::Receive { .. } | Task::Rest) => {
                 self.give_up();
                 self.task = Task::Idle;
             }
-            (Incoming::GivenUp, Task::Idle | Task::Write { .. }) => {}
+            (Incoming::GivenUp, Task::Idle | Task::Write { .. } | Task::Place { .. }) => {}
         }
     }
 
     /// The tree in memory is another one, which came from a leader. A walk that is under way went over the one before, and
     /// ended with it; until [`Self::install`] nothing of the new one may get among the files of the old.
     pub(super) fn tree_replaced(&mut self) {
-        if let Task::Receive { .. } | Task::Write { purpose: Purpose::Install, .. } = self.task {
-            return;
+        match self.task {
+            Task::Receive { .. } | Task::Place { .. } | Task::Write { purpose: Purpose::Install, .. } => {}
+            Task::Idle | Task::Write { purpose: Purpose::Start, .. } | Task::Rest => {
+                self.drop_walk();
+                self.give_up();
+                self.task = Task::Rest;
+            }
         }
-        self.drop_walk();
-        self.give_up();
-        self.task = Task::Rest;
     }
 
     /// Writes the tree that came from a leader, unless it is written already, and has it put in the place of the history
@@ -385,14 +392,16 @@ impl Snapshots {
         match self.task {
             Task::Receive { number } if is_received => {
                 let tree = member.core().tree();
-                self.task = Task::Write { number, purpose };
+                self.task = Task::Place { number };
                 self.give(Work::Finish(End { zxid: tree.last_zxid(), digest: tree.digest(), purpose }));
             }
             Task::Receive { .. } => {
                 self.give_up();
                 self.start_walk(member, purpose);
             }
-            Task::Idle | Task::Write { .. } | Task::Rest => self.start_walk(member, purpose),
+            Task::Idle | Task::Write { .. } | Task::Place { .. } | Task::Rest => {
+                self.start_walk(member, purpose);
+            }
         }
     }
 
@@ -503,7 +512,17 @@ impl Snapshots {
                 }
                 return Ok(());
             }
-            Task::Idle | Task::Write { .. } | Task::Receive { .. } | Task::Rest => return Ok(()),
+            Task::Place { number: current } if current == number => {
+                if let Outcome::Failed(error) = &outcome {
+                    self.receive_failed(error, member, now);
+                    self.start_walk(member, Purpose::Install);
+                    return Ok(());
+                }
+                Purpose::Install
+            }
+            Task::Idle | Task::Write { .. } | Task::Receive { .. } | Task::Place { .. } | Task::Rest => {
+                return Ok(());
+            }
         };
         match outcome {
             Outcome::Taken(_) => unreachable!("it was seen to above"),
@@ -636,8 +655,9 @@ impl Writer {
         if let Work::Begin { number, .. } | Work::Receive { number, .. } = work {
             self.number = number;
         }
+        let begins = matches!(work, Work::Begin { .. } | Work::Receive { .. });
         let is_wanted = self.number >= self.wanted_from.load(Ordering::Relaxed);
-        if !is_wanted {
+        if begins || !is_wanted {
             self.drop_current();
         }
         match work {

@@ -262,3 +262,17 @@ fn a_tree_that_is_being_installed_is_walked_to_its_end() {
     snapshots.stop(&mut member);
     log.stop().unwrap();
 }
+
+#[test]
+fn what_failed_while_it_came_in_is_walked_though_it_was_to_be_installed() {
+    let (mut snapshots, mut log) = snapshots();
+    let mut member = member();
+    snapshots.receive(Incoming::Begin { zxid: Zxid(9) }, &mut member, NOW);
+    snapshots.tree_replaced();
+    snapshots.install(&mut member, true);
+    assert_eq!(snapshots.task, Task::Place { number: 1 });
+    let walks = Task::Write { number: 2, purpose: Purpose::Install };
+    until(walks, &mut snapshots, &mut member, &mut log).unwrap();
+    snapshots.stop(&mut member);
+    log.stop().unwrap();
+}
