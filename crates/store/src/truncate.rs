@@ -25,7 +25,7 @@ use crate::log::{LogEnd, LogRange, LogReadError, Mark, MarkFile, read_logs};
 use crate::names::{self, Named};
 use crate::recover::Note;
 use crate::reserve;
-use crate::snapshot::{Compression, SnapshotEnd, looks_valid, verify_snapshot};
+use crate::snapshot::{Compression, SnapshotEnd, SnapshotError, looks_valid, verify_snapshot};
 
 /// In the snapshot directory while a truncation is carried out. Java passes it over.
 pub const TRUNCATION_NAME: &str = ".oxkeeper.truncation";
@@ -136,7 +136,7 @@ struct Start {
 }
 
 fn start<D: Disk>(disk: &D, dirs: &Dirs, zxid: Zxid) -> Result<Start, TruncateError> {
-    let mut dirty = false;
+    let (mut dirty, mut unread) = (false, None);
     let begins = base::load(disk, dirs)?;
     let mut snapshots = names::list_snapshots(disk, &dirs.snap)?;
     snapshots.retain(|file| (begins..=zxid).contains(&file.zxid));
@@ -144,14 +144,22 @@ fn start<D: Disk>(disk: &D, dirs: &Dirs, zxid: Zxid) -> Result<Start, TruncateEr
         if !looks_valid(disk, &dirs.snap, &name)? {
             continue;
         }
-        // One that cannot be read is no base and no danger: recovery passes it over, too.
-        let Ok(SnapshotEnd { digest, last, .. }) = verify_snapshot(disk, &dirs.snap, &name) else { continue };
+        let SnapshotEnd { digest, last, .. } = match verify_snapshot(disk, &dirs.snap, &name) {
+            Ok(end) => end,
+            Err(SnapshotError::Disk(error)) => {
+                unread.get_or_insert(error);
+                continue;
+            }
+            // A damaged one is no base and no danger: recovery passes it over, too.
+            Err(_) => continue,
+        };
         if digest.map(|digest| digest.zxid).max(last) <= Some(zxid) {
             return Ok(Start { snapshot: named, dirty });
         }
         dirty = true;
     }
-    Err(TruncateError::NoSnapshot { zxid })
+    // What the disk would not give may have been the one.
+    Err(unread.map_or(TruncateError::NoSnapshot { zxid }, TruncateError::Disk))
 }
 
 /// The last transaction up to `zxid` that the log leads to without a hole, and the first one behind.

@@ -353,6 +353,23 @@ fn a_power_cut_while_a_snapshot_is_installed_leaves_the_old_or_the_new_history()
 }
 
 #[test]
+fn what_the_disk_would_not_give_is_not_taken_for_damaged() {
+    let mut failed = 0;
+    for n in 0..100 {
+        let (disk, dirs) = history();
+        // One base is left.
+        disk.remove(&path("snapshot.3")).unwrap();
+        disk.plan(Fault::Read(n));
+        match truncate(&disk, &dirs, Zxid(4), Zxid(0)) {
+            Ok(truncated) => assert_eq!(truncated.last, Zxid(4)),
+            Err(TruncateError::Disk(_)) => failed += 1,
+            Err(error) => panic!("read {n}: {error}"),
+        }
+    }
+    assert!((3..100).contains(&failed), "{failed} reads failed");
+}
+
+#[test]
 fn a_hole_before_an_installed_snapshot_is_none() {
     let (disk, dirs) = history();
     let installed = received(&disk, &dirs, 20, PLAIN).unwrap();
