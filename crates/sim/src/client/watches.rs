@@ -207,6 +207,10 @@ impl Client {
                     watch.since
                 )));
             }
+            // Where watches are left again, each list is answered by itself. Source: `DataTree#setWatches`.
+            if zxid.0 <= 0 {
+                break;
+            }
         }
         if is_asked {
             return Ok(());
