@@ -214,3 +214,17 @@ pub enum Effect {
     /// Leader: it gives up.
     Resign(Resigned),
 }
+
+#[cfg(test)]
+impl Limits {
+    /// Round numbers.
+    pub(crate) const FOR_TESTS: Self = Self {
+        tick_ms: 100,
+        init_ms: 1000,
+        sync_ms: 500,
+        connect_ms: 1000,
+        redial_ms: 100,
+        greeting_ms: 1000,
+        counter_max: Zxid::COUNTER_MAX,
+    };
+}

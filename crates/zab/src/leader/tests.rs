@@ -1,14 +1,6 @@
 use super::*;
 
-const LIMITS: Limits = Limits {
-    tick_ms: 100,
-    init_ms: 1000,
-    sync_ms: 500,
-    connect_ms: 1000,
-    redial_ms: 100,
-    greeting_ms: 1000,
-    counter_max: Zxid::COUNTER_MAX,
-};
+const LIMITS: Limits = Limits::FOR_TESTS;
 
 const ITSELF: Claimed = Claimed { is_member: true, is_proven: true };
 

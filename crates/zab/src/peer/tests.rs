@@ -10,15 +10,7 @@ fn peer(me: i64) -> Peer {
         accepted: Epoch(0),
         current: Epoch(0),
         may_be_blank: true,
-        limits: Limits {
-            tick_ms: 100,
-            init_ms: 1000,
-            sync_ms: 500,
-            connect_ms: 1000,
-            redial_ms: 100,
-            greeting_ms: 1000,
-            counter_max: Zxid::COUNTER_MAX,
-        },
+        limits: Limits::FOR_TESTS,
         election: ElectionTimes { repeat_min_ms: 200, repeat_max_ms: 60_000, finalize_ms: 200 },
     };
     Peer::new(options, Zxid::ZERO, 0)
